@@ -1,4 +1,4 @@
-"""The instance's own secrets: read from the environment, else from `<data>/secrets.env`, made there on the first start."""
+"""The instance's own secrets: from the environment, else from `<data>/secrets.env`, made on the first start."""
 
 import base64
 import fcntl
@@ -22,6 +22,11 @@ def _secret_key() -> str:
     return secrets.token_urlsafe(48)
 
 
+def _token_pepper() -> str:
+    """Hashed together with each API token, so that a stolen table alone cannot be searched."""
+    return secrets.token_urlsafe(48)
+
+
 def _master_key() -> str:
     """32 random bytes in base64: one AES-256 key."""
     return base64.b64encode(secrets.token_bytes(32)).decode("ascii")
@@ -30,6 +35,7 @@ def _master_key() -> str:
 GENERATORS: Mapping[str, Callable[[], str]] = {
     "SIGNALBOX_SECRET_KEY": _secret_key,
     "SIGNALBOX_MASTER_KEY": _master_key,
+    "SIGNALBOX_TOKEN_PEPPER": _token_pepper,
 }
 
 
@@ -42,7 +48,7 @@ def ensure_secrets(data_dir: Path) -> Mapping[str, str]:
 
 
 def load_or_create(data_dir: Path) -> dict[str, str]:
-    """Read `<data_dir>/secrets.env` (mode 0600), first adding what is missing. Safe with many processes starting at once."""
+    """Read `<data_dir>/secrets.env` (mode 0600), adding what is missing; many processes may start at once."""
     path = data_dir / FILE_NAME
     if path.exists():
         known = _read(path)
@@ -69,7 +75,9 @@ def _read(path: Path) -> dict[str, str]:
             continue
         name, equals, value = text.partition("=")
         if not equals or not value.strip():
-            raise SecretsFileError(f"{path}, line {number}: expected NAME=value. Repair it or restore it from a backup.")
+            raise SecretsFileError(
+                f"{path}, line {number}: expected NAME=value. Repair it or restore it from a backup."
+            )
         found[name.strip()] = value.strip()
     return found
 
@@ -82,7 +90,7 @@ def _write(path: Path, values: Mapping[str, str]) -> None:
         file.write(_HEADER + "".join(f"{name}={value}\n" for name, value in values.items()))
         file.flush()
         os.fsync(file.fileno())
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 @contextmanager
