@@ -1,0 +1,18 @@
+"""The ASGI application: pages and API over HTTP, live events over WebSocket."""
+
+from __future__ import annotations
+
+import os
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.sessions import SessionMiddlewareStack
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+http = get_asgi_application()
+
+from monitoring.routing import websocket_urlpatterns  # noqa: E402 - models can be imported only after Django's set-up
+
+application = ProtocolTypeRouter(
+    {"http": http, "websocket": SessionMiddlewareStack(URLRouter(websocket_urlpatterns))}
+)

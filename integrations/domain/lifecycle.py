@@ -1,0 +1,57 @@
+"""The states of runs, batches and dead letters, and which changes between them are allowed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class RunState(StrEnum):
+    """queued -> running -> succeeded | failed | cancelled; running goes back to queued to wait for a retry."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ACTIVE_STATES: frozenset[str] = frozenset({RunState.QUEUED, RunState.RUNNING})
+
+TRANSITIONS: dict[RunState, frozenset[RunState]] = {
+    RunState.QUEUED: frozenset({RunState.RUNNING, RunState.CANCELLED, RunState.FAILED}),
+    RunState.RUNNING: frozenset({RunState.QUEUED, RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED}),
+    RunState.SUCCEEDED: frozenset(),
+    RunState.FAILED: frozenset(),
+    RunState.CANCELLED: frozenset(),
+}
+
+
+class Trigger(StrEnum):
+    """What started a run."""
+
+    MANUAL = "manual"
+    SCHEDULE = "schedule"
+    API = "api"
+    RETRY = "retry"
+    REDRIVE = "redrive"
+
+
+class BatchState(StrEnum):
+    """A batch is prepared (stored here, not yet known to be at the destination), then committed."""
+
+    PREPARED = "prepared"
+    COMMITTED = "committed"
+
+
+class DeadLetterState(StrEnum):
+    """open -> redriving -> redriven, or back to open; open -> discarded."""
+
+    OPEN = "open"
+    REDRIVING = "redriving"
+    REDRIVEN = "redriven"
+    DISCARDED = "discarded"
+
+
+def may_become(state: RunState, target: RunState) -> bool:
+    """Say whether a run in `state` may change to `target`."""
+    return target in TRANSITIONS[state]

@@ -1,0 +1,93 @@
+"""The error tree of runs and connectors, named by what the caller should do.
+
+SignalboxError (accounts.errors)
+├── NeedsPerson     a person must act (settings, credential, schema): the run fails, nothing is retried
+├── RetryLater      the other side is busy or away: wait, then the same call may work
+├── StopRun         this worker must stop now: lease lost, cancelled, or the source makes no progress
+└── RecordsRefused  the destination refused records for their content: halve, and set the bad ones aside
+
+A connector raises these and nothing else for what the outside does; any other exception is a defect and crashes the run.
+"""
+
+from __future__ import annotations
+
+from accounts.errors import SignalboxError, declare
+
+
+class NeedsPerson(SignalboxError):
+    """A person must act; a retry would fail the same way."""
+
+    status = 422
+
+
+class RetryLater(SignalboxError):
+    """The other side is busy or away. `retry_after_seconds` is what it asked for, if it said."""
+
+    status = 503
+
+    def __init__(
+        self, code: str, message: str, *, retry_after_seconds: float | None = None, what_to_do: str = "", **detail: object
+    ) -> None:
+        super().__init__(code, message, what_to_do=what_to_do, **detail)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class StopRun(SignalboxError):
+    """This worker must stop this run now, without another write."""
+
+    status = 409
+
+
+class RecordsRefused(SignalboxError):
+    """The destination refused the batch for the content of one or more records; nothing of the batch was stored."""
+
+    status = 422
+
+
+SETTINGS_INVALID = declare("settings_invalid", "A connector's settings cannot be used.", "Open the connector and correct the named setting.")
+CREDENTIAL_REFUSED = declare(
+    "credential_refused", "The other system refused the credential.", "Store a valid credential for this connector, then test it."
+)
+CREDENTIAL_MISSING = declare(
+    "credential_missing", "The connector needs a credential and has none.", "Choose or create a credential for this connector."
+)
+ADDRESS_BLOCKED = declare(
+    "address_blocked",
+    "The address is private, loopback or otherwise not open to this instance.",
+    "Use a public address, or let the instance admin add the exact host and port to SIGNALBOX_EGRESS_ALLOW.",
+)
+ADDRESS_INVALID = declare("address_invalid", "The address cannot be used.", "Correct the address of the connector.")
+HOST_NOT_FOUND = declare("host_not_found", "The host name cannot be resolved.", "Check the host name, and the DNS of the worker's machine.")
+UNREACHABLE = declare("unreachable", "The other system cannot be reached.", "Check that it is up and reachable from the worker, then test the connector.")
+TIMED_OUT = declare("timed_out", "The other system did not answer in time.", "Check its load, or raise the timeout in the policy.")
+RATE_LIMITED = declare("rate_limited", "The other system asks to slow down.", "Nothing to do: the run goes on when it is allowed to.")
+SERVER_FAILED = declare("server_failed", "The other system answered with a server error.", "Check the other system; the run is retried as the policy says.")
+REQUEST_REFUSED = declare("request_refused", "The other system refused the request.", "Check the path, the parameters and the permissions of the credential.")
+REDIRECT_REFUSED = declare("redirect_refused", "The other system redirected the request elsewhere.", "Enter the final address in the connector; redirects are not followed.")
+ANSWER_UNDECODABLE = declare(
+    "answer_undecodable", "The answer is not what the connector declares (for example a web page in place of JSON).",
+    "Check the address and the credential; open the sample on the run's page.",
+)
+ANSWER_TOO_LARGE = declare("answer_too_large", "An answer is larger than the limit.", "Ask for smaller pages, or raise the byte limit in the policy.")
+RECORDS_NOT_FOUND = declare("records_not_found", "The declared record path is not in the answer.", "Correct the record path of the stream.")
+PAGINATION_NO_PROGRESS = declare(
+    "pagination_no_progress", "The source repeats the same page or cursor.", "Check the paging settings of the stream; nothing was lost."
+)
+PAGE_LIMIT = declare("page_limit", "The run reached its limit of pages.", "Raise the page limit in the policy, or narrow the stream.")
+STREAM_MISSING = declare("stream_missing", "The stream does not exist in the source.", "Choose another stream, or bring the table, file or path back.")
+FILE_OUTSIDE_ROOT = declare("file_outside_root", "The path leaves the folder that this instance allows.", "Use a path below the folder that the instance allows.")
+FILE_UNREADABLE = declare("file_unreadable", "The file cannot be read as the declared format.", "Check the file and the format settings of the connector.")
+TABLE_INCOMPATIBLE = declare(
+    "table_incompatible", "The destination table does not fit the records.", "Change the mapping, or alter the table to fit."
+)
+KEY_MISSING = declare("key_missing", "Upsert needs key columns that the destination can match on.", "Choose the key columns, and give the table a unique index on them.")
+PERMISSION_MISSING = declare("permission_missing", "The credential may not do this in the other system.", "Grant the named right in the other system, or use another credential.")
+RECORD_REFUSED = declare("record_refused", "The destination refused a record.", "Inspect the dead letter, correct the mapping or the record, then redrive it.")
+DESTINATION_FULL = declare("destination_full", "The destination has no space left.", "Free space in the destination; the run goes on from its checkpoint.")
+CURSOR_INVALID = declare("cursor_invalid", "The stored cursor does not fit the source any more.", "Reset the checkpoint to read the stream from its start.")
+LEASE_LOST = declare("lease_lost", "Another worker has taken this run over.", "Nothing to do: the other worker goes on from the checkpoint.")
+RUN_CANCELLED = declare("run_cancelled", "The run was cancelled.", "Start a new run when you want it to go on.")
+MAPPING_INVALID = declare("mapping_invalid", "The mapping cannot be used.", "Open the mapping and correct the marked expression.")
+TOO_MANY_REJECTED = declare(
+    "too_many_rejected", "More records were set aside than the policy allows.", "Look at the dead letters, correct the mapping, then redrive them."
+)

@@ -1,0 +1,24 @@
+"""The tables of integrations; import models from here."""
+
+from integrations.models.connector import Connector
+from integrations.models.credential import Credential, CredentialVersion
+from integrations.models.dead_letter import DeadLetter
+from integrations.models.event import Event
+from integrations.models.integration import Deployment, Integration, IntegrationVersion, Schedule
+from integrations.models.policy import Policy
+from integrations.models.run import Run, RunBatch
+
+__all__ = [
+    "Connector",
+    "Credential",
+    "CredentialVersion",
+    "DeadLetter",
+    "Deployment",
+    "Event",
+    "Integration",
+    "IntegrationVersion",
+    "Policy",
+    "Run",
+    "RunBatch",
+    "Schedule",
+]

@@ -1,0 +1,32 @@
+"""Named sets of rules; what a connection may do follows from them by inheritance (`domain.policy`)."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from integrations.models.base import WorkspaceModel, WorkspaceQuerySet
+
+
+class Policy(WorkspaceModel):
+    """Rules by name, e.g. {"retry.attempts": 5}. The default policy applies to the whole workspace."""
+
+    name = models.CharField(max_length=80)
+    description = models.CharField(max_length=300, blank=True)
+    rules = models.JSONField(default=dict)
+    is_default = models.BooleanField(default=False)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = WorkspaceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-is_default", "name"]
+        verbose_name_plural = "policies"
+        constraints = [
+            models.UniqueConstraint(fields=["workspace", "name"], name="policy_name_in_workspace"),
+            models.UniqueConstraint(
+                fields=["workspace"], condition=models.Q(is_default=True), name="one_default_policy_in_workspace"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,136 @@
+"""Moves one slice of a run: read, map, set aside, write, checkpoint; reading and mapping overlap writing.
+
+The order that keeps a run whole: a batch is *prepared* (its counts and dead letters stored here), then written with its
+commit in one transaction of the destination, then *committed* here. Whatever the worker dies between, the destination's
+own checkpoint says which batches it has, and the prepared batch is either confirmed or read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from integrations.connectors.base import Batch, Commit, Connector, Cursor, ReadRequest, Writer, WriteRequest
+from integrations.errors import RECORD_REFUSED, RecordsRefused
+from integrations.pipeline.mapper import Mapped, Mapper
+from integrations.pipeline.ports import Aside, Position, PreparedBatch, RunLog, SliceEnd
+from integrations.pipeline.stages import in_background
+
+READ_AHEAD = 2
+MAP_AHEAD = 1
+MAX_PROBES_A_BATCH = 2_000
+
+
+@dataclass(frozen=True)
+class MappedBatch:
+    """A batch as read, with what the mapping made of it."""
+
+    source: Batch
+    mapped: Mapped
+
+
+@dataclass(frozen=True)
+class SlicePlan:
+    """One slice: the run's id, where it begins, and the requests for both ends."""
+
+    run: str
+    start: Position
+    read: ReadRequest
+    write: WriteRequest
+
+
+def run_slice(plan: SlicePlan, source: Connector, mapper: Mapper, writer: Writer, log: RunLog) -> SliceEnd:
+    """Move batches until the stream ends or the log says to yield. Errors of either end are raised as they are."""
+    number, cursor = plan.start.batch_number, plan.start.cursor
+
+    def mapped_batches() -> Iterator[MappedBatch]:
+        with in_background(lambda: source.read(plan.read), depth=READ_AHEAD, name="read") as batches:
+            for batch in batches:
+                yield MappedBatch(batch, mapper.map(batch.records))
+
+    with in_background(mapped_batches, depth=MAP_AHEAD, name="map") as ready:
+        for batch in ready:
+            number += 1
+            cursor = batch.source.cursor
+            _move_batch(plan.run, number, batch, writer, log)
+            if log.should_yield():
+                return SliceEnd.YIELDED
+    writer.finish(Commit(plan.run, number, cursor or {}))
+    return SliceEnd.FINISHED
+
+
+def _move_batch(run: str, number: int, batch: MappedBatch, writer: Writer, log: RunLog) -> None:
+    """Prepare, write and commit one batch; records that the destination refuses are set aside, the others go on."""
+    records = batch.mapped.accepted
+    commit = Commit(run, number, batch.source.cursor)
+    aside = _set_aside(batch)
+    log.prepare(_prepared(number, batch, records, aside))
+    try:
+        writer.write(records, commit)
+    except RecordsRefused:
+        kept, refused = _sift(writer, records)
+        refused_aside = tuple(
+            Aside(_payload(batch.source.records, batch.mapped.accepted_rows[row].as_py()), error.code, "", error.message)
+            for row, error in refused
+        )
+        records = kept
+        log.prepare(_prepared(number, batch, records, aside + refused_aside))
+        writer.write(records, commit)
+    log.commit(number)
+
+
+def _prepared(number: int, batch: MappedBatch, records: pa.RecordBatch, aside: tuple[Aside, ...]) -> PreparedBatch:
+    source, mapped = batch.source, batch.mapped
+    return PreparedBatch(
+        number=number,
+        cursor=source.cursor,
+        read=source.records.num_rows + len(source.bad),
+        written=records.num_rows,
+        filtered=mapped.filtered,
+        aside=aside,
+        read_bytes=source.read_bytes,
+        progress=source.progress,
+    )
+
+
+def _set_aside(batch: MappedBatch) -> tuple[Aside, ...]:
+    undecodable = tuple(Aside({"raw": bad.raw}, bad.code, "", bad.reason, is_record=False) for bad in batch.source.bad)
+    rejected = tuple(
+        Aside(_payload(batch.source.records, item.row), item.code, item.field, item.reason)
+        for item in batch.mapped.rejected
+    )
+    return undecodable + rejected
+
+
+def _payload(records: pa.RecordBatch, row: int) -> Cursor:
+    return records.slice(row, 1).to_pylist()[0]
+
+
+def _sift(writer: Writer, records: pa.RecordBatch) -> tuple[pa.RecordBatch, list[tuple[int, RecordsRefused]]]:
+    """Find the refused records by halving, with probes that store nothing; return the others and the refused rows."""
+    refused: list[tuple[int, RecordsRefused]] = []
+    kept: list[pa.RecordBatch] = []
+    pending = [(0, records.num_rows)]
+    probes = 0
+    while pending:
+        start, length = pending.pop()
+        probes += 1
+        piece = records.slice(start, length)
+        try:
+            writer.probe(piece)
+        except RecordsRefused as error:
+            if length == 1:
+                refused.append((start, error))
+            elif probes > MAX_PROBES_A_BATCH:
+                raise RecordsRefused(
+                    RECORD_REFUSED, f"The destination refuses very many records of a batch, the first because: {error.message}"
+                ) from error
+            else:
+                half = length // 2
+                pending += [(start + half, length - half), (start, half)]
+        else:
+            kept.append(piece)
+    whole = pa.Table.from_batches(kept, records.schema).combine_chunks().to_batches()
+    return (whole[0] if whole else records.slice(0, 0)), refused
