@@ -1,0 +1,182 @@
+"""The table of addresses: one form, one verdict, held against the IANA registries as Python ships them."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+
+from integrations.egress.table import METADATA, IPAddress, Verdict, judge
+
+OPEN = [
+    "1.1.1.1",
+    "8.8.8.8",
+    "9.9.9.9",
+    "93.184.216.34",
+    "100.63.255.255",
+    "100.128.0.0",
+    "11.0.0.0",
+    "126.255.255.255",
+    "128.0.0.0",
+    "169.253.255.255",
+    "169.255.0.0",
+    "172.15.255.255",
+    "172.32.0.0",
+    "191.255.255.255",
+    "192.0.1.0",
+    "192.0.3.0",
+    "192.88.98.255",
+    "192.88.100.0",
+    "192.167.255.255",
+    "192.169.0.0",
+    "198.17.255.255",
+    "198.20.0.0",
+    "198.51.99.255",
+    "198.51.101.0",
+    "203.0.112.255",
+    "203.0.114.0",
+    "223.255.255.255",
+    "168.63.129.15",
+    "9.255.255.255",
+    "2606:4700::1111",
+    "2a00:1450:4001:810::200e",
+    "2001:200::1",
+    "2001:db7:ffff::1",
+    "2001:db9::1",
+    "2003::1",
+    "3ffe::1",
+    "2620:4f:8000::1",
+    "::ffff:8.8.8.8",
+    "::ffff:1.1.1.1",
+]
+BY_ALLOWANCE = [
+    "10.0.0.0",
+    "10.255.255.255",
+    "100.64.0.0",
+    "100.127.255.255",
+    "127.0.0.0",
+    "127.0.0.1",
+    "127.0.0.53",
+    "127.1.2.3",
+    "127.255.255.255",
+    "172.16.0.0",
+    "172.17.0.1",
+    "172.31.255.255",
+    "192.168.0.0",
+    "192.168.1.1",
+    "192.168.255.255",
+    "::1",
+    "fc00::1",
+    "fd00::1",
+    "fd12:3456::1",
+    "fdff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    "::ffff:10.0.0.1",
+    "::ffff:127.0.0.1",
+    "::ffff:192.168.1.1",
+    "::ffff:172.16.0.1",
+    "::ffff:7f00:1",
+]
+NEVER = [
+    "0.0.0.0",
+    "0.0.0.1",
+    "0.255.255.255",
+    "169.254.0.0",
+    "169.254.0.1",
+    "169.254.169.254",
+    "169.254.170.2",
+    "169.254.170.23",
+    "169.254.255.255",
+    "100.100.100.200",
+    "168.63.129.16",
+    "192.0.0.0",
+    "192.0.0.8",
+    "192.0.0.192",
+    "192.0.0.255",
+    "192.0.2.0",
+    "192.0.2.255",
+    "192.88.99.1",
+    "198.18.0.0",
+    "198.19.255.255",
+    "198.51.100.0",
+    "198.51.100.255",
+    "203.0.113.0",
+    "203.0.113.255",
+    "224.0.0.1",
+    "239.255.255.255",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::2",
+    "::7f00:1",
+    "::127.0.0.1",
+    "::8.8.8.8",
+    "::ffff:0.0.0.0",
+    "::ffff:169.254.169.254",
+    "::ffff:a9fe:a9fe",
+    "::ffff:224.0.0.1",
+    "::ffff:255.255.255.255",
+    "::ffff:0:127.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b::8.8.8.8",
+    "64:ff9b:1::1",
+    "64:ff9b:1::169.254.169.254",
+    "100::1",
+    "100:0:0:1::1",
+    "2001::1",
+    "2001:0:7f00:1::",
+    "2001:2::1",
+    "2001:10::1",
+    "2001:20::1",
+    "2001:1ff::1",
+    "2001:db8::1",
+    "2002::1",
+    "2002:7f00:1::",
+    "2002:a9fe:a9fe::",
+    "2002:808:808::",
+    "3fff::1",
+    "5f00::1",
+    "fd00:ec2::254",
+    "fd20:ce::254",
+    "fe80::1",
+    "fe80::ffff:ffff",
+    "fe80::1%eth0",
+    "2606:4700::1111%1",
+    "febf::1",
+    "fec0::1",
+    "feff::1",
+    "ff00::1",
+    "ff02::1",
+    "ff05::1:3",
+    "ff0e::1",
+    "4000::1",
+    "1000::1",
+    "e000::1",
+    "f000::1",
+]
+
+
+@pytest.mark.parametrize("text", OPEN)
+def test_a_public_address_is_open(text: str) -> None:
+    assert judge(ip_address(text)) is Verdict.OPEN
+
+
+@pytest.mark.parametrize("text", BY_ALLOWANCE)
+def test_a_private_address_needs_the_instances_allowance(text: str) -> None:
+    assert judge(ip_address(text)) is Verdict.BY_ALLOWANCE
+
+
+@pytest.mark.parametrize("text", NEVER)
+def test_a_special_address_can_never_be_opened(text: str) -> None:
+    assert judge(ip_address(text)) is Verdict.NEVER
+
+
+@pytest.mark.parametrize("address", sorted(METADATA, key=str), ids=str)
+def test_every_metadata_address_is_closed_for_good(address: IPAddress) -> None:
+    assert judge(address) is Verdict.NEVER
+
+
+@pytest.mark.parametrize("text", OPEN)
+def test_what_is_open_is_global_in_the_registry_too(text: str) -> None:
+    address = ip_address(text)
+    mapped = address.ipv4_mapped if address.version == 6 else None
+    assert (mapped or address).is_global
