@@ -228,8 +228,8 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 USE_I18N = False
 LANGUAGE_CODE = "en"
-LOGGING_CONFIG = None
-DEBUG_LOG_LEVEL = env.str("SIGNALBOX_LOG_LEVEL", default="INFO")
+LOGGING_CONFIG = "config.logging.configure"
+LOGGING = {"level": env.str("SIGNALBOX_LOG_LEVEL", default="INFO").upper()}
 
 # --- what runs may do --------------------------------------------------------------------------------------------
 EGRESS_ALLOW = tuple(env.list("SIGNALBOX_EGRESS_ALLOW", default=[]))
@@ -238,6 +238,10 @@ LEASE_SECONDS = env.float("SIGNALBOX_LEASE_SECONDS", default=10.0)
 SLICE_SECONDS = env.float("SIGNALBOX_SLICE_SECONDS", default=30.0)
 TICK_SECONDS = env.float("SIGNALBOX_TICK_SECONDS", default=1.0)
 RECONCILE_SECONDS = env.float("SIGNALBOX_RECONCILE_SECONDS", default=2.0)
+HEARTBEAT_SECONDS = env.float("SIGNALBOX_HEARTBEAT_SECONDS", default=2.0)
+# How long a worker that is told to stop may go on with the slice that it runs.
+SHUTDOWN_SECONDS = env.float("SIGNALBOX_SHUTDOWN_SECONDS", default=30.0)
+WORKER_CONCURRENCY = env.int("SIGNALBOX_WORKER_CONCURRENCY", default=2)
 SANDBOX_PORT = env.int("SIGNALBOX_SANDBOX_PORT", default=PORT + 1)
 DEMO = env.bool("SIGNALBOX_DEMO", default=True)
 

@@ -1,0 +1,33 @@
+"""Ties a process to its parent, so that none lives on alone after a crash."""
+
+import ctypes
+import os
+import signal
+import threading
+import time
+
+_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
+_CHECK_SECONDS = 0.5
+
+
+def die_with_parent(parent: int) -> None:
+    """Ask the kernel to kill this process when its parent ends; end at once where that has happened already."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG) failed")
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def follow_parent() -> None:
+    """End this process within half a second of its parent, from a thread of its own.
+
+    For the pool's children: the kernel's signal follows the *thread* that forked, and Celery forks from short-lived ones.
+    """
+    threading.Thread(target=_watch, args=(os.getppid(),), name="lifeline", daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(_CHECK_SECONDS)
+    os._exit(1)
