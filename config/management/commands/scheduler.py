@@ -1,0 +1,39 @@
+"""`manage.py scheduler`: claims due schedules and hints again what the rows say is due. Any number may run."""
+
+import signal
+import threading
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from config import logging as signalbox_logging
+from config.connections import keep_open
+from config.heartbeat import process_name
+from config.scheduler import Job, run_loop
+from integrations.services import runs, schedules
+from monitoring.services.heartbeats import beat
+
+
+class Command(BaseCommand):
+    """Ticks until TERM."""
+
+    help = "Start what is due, and hint again what was forgotten."
+    requires_system_checks: list[str] = []  # the supervisor has run them once for all its children
+
+    def handle(self, *args: object, **options: Any) -> None:  # Django's own options
+        """Run the loop in this process until it is told to stop."""
+        signalbox_logging.set_component("scheduler")
+        keep_open()
+        stop = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        name = process_name()
+        run_loop(
+            [
+                Job("heartbeat", settings.HEARTBEAT_SECONDS, lambda: beat("scheduler", name)),
+                Job("tick", settings.TICK_SECONDS, schedules.tick),
+                Job("reconcile", settings.RECONCILE_SECONDS, runs.reconcile),
+            ],
+            stop,
+        )

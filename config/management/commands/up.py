@@ -1,0 +1,58 @@
+"""`manage.py up`: the whole product with one command: prepares the data folder, then runs every process."""
+
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+from django.db import connections
+
+from accounts.services.bootstrap import ADMIN_EMAIL, ensure_first_admin
+from config import logging as signalbox_logging
+from config.listening import ensure_free
+from config.supervisor import ChildSpec, Supervisor
+from integrations.demo.workspace import load_demo
+
+# The worker's own bound comes first; this is what its pool needs to come down after it.
+_POOL_STOP_SECONDS = 5.0
+_GRACE_SECONDS = "10"
+
+
+class Command(BaseCommand):
+    """Runs until Ctrl-C or TERM; nothing that it started outlives it."""
+
+    help = "Prepare the data folder, then run web, worker, scheduler and the demo's sandbox together."
+
+    def handle(self, *args: object, **options: Any) -> None:  # Django's own options
+        """Migrate, make the first admin, load the demo, then supervise."""
+        signalbox_logging.set_component("up")
+        ensure_free(settings.HOST, settings.PORT)
+        if settings.DEMO:
+            ensure_free("127.0.0.1", settings.SANDBOX_PORT)
+        call_command("migrate", interactive=False, verbosity=0)
+        password = ensure_first_admin()
+        if settings.DEMO:
+            load_demo()
+        self._greet(password)
+        connections.close_all()
+        os.environ.setdefault("SIGNALBOX_SHUTDOWN_SECONDS", _GRACE_SECONDS)
+        Supervisor(children(is_demo=settings.DEMO)).run()
+
+    def _greet(self, password: str | None) -> None:
+        lines = [f"Signalbox: {settings.PUBLIC_BASE_URL}"]
+        if password is not None:
+            lines += [f"Sign in as: {ADMIN_EMAIL}", f"One-time password (shown only now): {password}"]
+        self.stdout.write("\n".join(["", *lines, "Stop with Ctrl-C.", ""]))
+        self.stdout.flush()
+
+
+def children(*, is_demo: bool) -> list[ChildSpec]:
+    """The processes of the embedded set-up."""
+    worker_seconds = float(os.environ.get("SIGNALBOX_SHUTDOWN_SECONDS", _GRACE_SECONDS)) + _POOL_STOP_SECONDS
+    specs = [
+        ChildSpec("web", ("web",)),
+        ChildSpec("worker", ("worker",), stop_seconds=worker_seconds),
+        ChildSpec("scheduler", ("scheduler",)),
+    ]
+    return [*specs, ChildSpec("sandbox", ("sandbox",))] if is_demo else specs

@@ -1,0 +1,43 @@
+"""`manage.py web`: pages, API and live events on one ASGI process."""
+
+from typing import Any
+
+import uvicorn
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+from config import logging as signalbox_logging
+from config.heartbeat import Heartbeat
+from config.listening import ensure_free
+
+STOP_SECONDS = 3
+
+
+class Command(BaseCommand):
+    """Serves until TERM; open requests get a moment, sockets a close frame."""
+
+    help = "Serve pages, API and live events (HOST, PORT)."
+    requires_system_checks: list[str] = []  # the supervisor has run them once for all its children
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Host and port, each with its environment variable as the default."""
+        parser.add_argument("--host", default=settings.HOST)
+        parser.add_argument("--port", type=int, default=settings.PORT)
+
+    def handle(self, *args: object, host: str, port: int, **options: Any) -> None:  # Django's own options
+        """Run uvicorn in this process."""
+        signalbox_logging.set_component("web")
+        ensure_free(host, port)
+        heartbeat = Heartbeat("web")
+        heartbeat.start()
+        uvicorn.run(
+            "config.asgi:application",
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+        heartbeat.stop()

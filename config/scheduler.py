@@ -1,0 +1,43 @@
+"""The scheduler's loop: a few jobs, each at its own interval, that go on after an error."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from django.db import close_old_connections
+
+from config.trace import new_trace_id
+
+logger = structlog.get_logger("signalbox.scheduler")
+
+
+@dataclass
+class Job:
+    """What is called every so many seconds."""
+
+    name: str
+    every_seconds: float
+    action: Callable[[], object]
+    due_at: float = field(default=0.0, init=False)
+
+
+def run_loop(jobs: Sequence[Job], stop: threading.Event) -> None:
+    """Call each job when it is due, until `stop` is set. A late job is called once, not once for each time it missed."""
+    while not stop.is_set():
+        for job in jobs:
+            if job.due_at <= time.monotonic():
+                _call(job)
+                job.due_at = time.monotonic() + job.every_seconds
+        stop.wait(max(0.0, min(job.due_at for job in jobs) - time.monotonic()))
+
+
+def _call(job: Job) -> None:
+    close_old_connections()
+    with structlog.contextvars.bound_contextvars(trace_id=new_trace_id()):
+        try:
+            job.action()
+        except Exception:  # noqa: BLE001 - the loop outlives every failure of one job; the log has the traceback
+            logger.exception("scheduler job failed; it will be tried again", job=job.name)
+    close_old_connections()

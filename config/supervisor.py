@@ -1,0 +1,143 @@
+"""Runs a set of child processes: restarts the one that dies, and stops all of them within a bound."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+
+logger = structlog.get_logger("signalbox.supervisor")
+
+STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+_WAITED_FOR = STOP_SIGNALS | {signal.SIGCHLD}
+_LONGEST_WAIT_SECONDS = 1.0
+# A child that lived this long was well: its next death starts the backoff anew.
+_HEALTHY_SECONDS = 30.0
+_FIRST_DELAY_SECONDS, _LAST_DELAY_SECONDS = 0.5, 30.0
+_PROJECT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class ChildSpec:
+    """One child: `manage.py <arguments>`, and how long it may take to stop."""
+
+    name: str
+    arguments: tuple[str, ...]
+    stop_seconds: float = 5.0
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class _Child:
+    spec: ChildSpec
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    failures: int = 0
+    restart_at: float | None = None
+
+
+def restart_delay(failures: int) -> float:
+    """Seconds to wait before the start that follows this many failures in a row."""
+    return float(min(_FIRST_DELAY_SECONDS * 2 ** (failures - 1), _LAST_DELAY_SECONDS))
+
+
+class Supervisor:
+    """Owns its children from `run` to its end; each is the leader of a session, so that Ctrl-C reaches only us."""
+
+    def __init__(self, specs: Sequence[ChildSpec]) -> None:
+        self._children = [_Child(spec) for spec in specs]
+
+    def run(self) -> None:
+        """Start all children and keep them running until a stop signal comes; then stop them."""
+        with _blocked(_WAITED_FOR):
+            try:
+                for child in self._children:
+                    self._start(child)
+                self._watch()
+            finally:
+                self._stop()
+
+    def _watch(self) -> None:
+        while True:
+            received = signal.sigtimedwait(_WAITED_FOR, _LONGEST_WAIT_SECONDS)
+            if received is not None and received.si_signo in STOP_SIGNALS:
+                logger.info("stopping", signal=signal.Signals(received.si_signo).name)
+                return
+            now = time.monotonic()
+            for child in self._children:
+                self._tend(child, now)
+
+    def _tend(self, child: _Child, now: float) -> None:
+        if child.process is not None and child.process.poll() is not None:
+            self._bury(child, child.process, now)
+        elif child.restart_at is not None and child.restart_at <= now:
+            self._start(child)
+
+    def _start(self, child: _Child) -> None:
+        command = [sys.executable, "-m", "config.child", str(os.getpid()), *child.spec.arguments]
+        child.process = subprocess.Popen(
+            command,
+            cwd=_PROJECT,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            env={**os.environ, "SIGNALBOX_COMPONENT": child.spec.name, **child.spec.environment},
+        )
+        child.started_at = time.monotonic()
+        child.restart_at = None
+        logger.debug("process started", process=child.spec.name, pid=child.process.pid)
+
+    def _bury(self, child: _Child, process: subprocess.Popen[bytes], now: float) -> None:
+        _kill_group(process)
+        child.process = None
+        child.failures = 1 if now - child.started_at >= _HEALTHY_SECONDS else child.failures + 1
+        delay = restart_delay(child.failures)
+        child.restart_at = now + delay
+        logger.error(
+            "process ended; it will be started again",
+            process=child.spec.name,
+            exit_code=process.returncode,
+            failures=child.failures,
+            restart_in_seconds=delay,
+        )
+
+    def _stop(self) -> None:
+        running = [(child.spec, child.process) for child in self._children if child.process is not None]
+        for _, process in running:
+            _send(process, signal.SIGTERM)
+        now = time.monotonic()
+        deadlines = {process.pid: now + spec.stop_seconds for spec, process in running}
+        while left := [(spec, process) for spec, process in running if process.poll() is None]:
+            received = signal.sigtimedwait(_WAITED_FOR, 0.1)
+            is_urged = received is not None and received.si_signo in STOP_SIGNALS
+            for spec, process in left:
+                if is_urged or time.monotonic() >= deadlines[process.pid]:
+                    logger.warning("process did not stop in time; killing it", process=spec.name, pid=process.pid)
+                    _kill_group(process)
+        for _, process in running:
+            _kill_group(process)
+
+
+def _send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    if process.poll() is None:
+        process.send_signal(number)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill what is left of the child's session: pool children outlive a killed worker for a moment."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def _blocked(signals: frozenset[signal.Signals]) -> Iterator[None]:
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
