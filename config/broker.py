@@ -66,7 +66,7 @@ class Channel(virtual.Channel):
         self._new_queue(queue)
         written.rename(self._folder(queue) / name)
 
-    def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
+    def _get(self, queue: str, **_: Any) -> dict[str, Any]:
         listed = self._listed[queue] or self._list(queue)
         while listed:
             message = self._claim(self._folder(queue) / listed.popleft())
@@ -105,7 +105,7 @@ class Channel(virtual.Channel):
             taken += self._claim(self._folder(queue) / name) is not None
         return taken
 
-    def _delete(self, queue: str, *args: Any, **_: Any) -> None:
+    def _delete(self, queue: str, *_: Any, **__: Any) -> None:
         self._purge(queue)
 
 

@@ -91,7 +91,7 @@ def _send_trace(headers: dict[str, Any], **_: object) -> None:  # Celery's heade
 
 
 @task_prerun.connect
-def _begin_task(task: Task[..., object], task_id: str, **_: object) -> None:
+def _begin_task(task: Task[..., object], **_: object) -> None:
     close_old_connections()
     trace = task.request.get(TRACE_HEADER) or (task.request.get("headers") or {}).get(TRACE_HEADER)
     structlog.contextvars.clear_contextvars()

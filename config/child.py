@@ -9,7 +9,6 @@ from django.core.management import execute_from_command_line
 from config.lifeline import die_with_parent
 
 
-
 def main(arguments: list[str]) -> None:
     """Tie this process to its supervisor, then do what `manage.py` would."""
     die_with_parent(int(arguments[0]))

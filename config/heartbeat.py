@@ -14,9 +14,7 @@ logger = structlog.get_logger("signalbox.heartbeat")
 
 # Held during each beat and across each fork: a child must not be copied while the database driver holds its locks.
 _fork_guard = threading.Lock()
-os.register_at_fork(
-    before=_fork_guard.acquire, after_in_parent=_fork_guard.release, after_in_child=_fork_guard.release
-)
+os.register_at_fork(before=_fork_guard.acquire, after_in_parent=_fork_guard.release, after_in_child=_fork_guard.release)
 
 
 class Heartbeat:

@@ -22,7 +22,7 @@ def die_with_parent(parent: int) -> None:
 def follow_parent() -> None:
     """End this process within half a second of its parent, from a thread of its own.
 
-    For the pool's children: the kernel's signal follows the *thread* that forked, and Celery forks from short-lived ones.
+    For the pool's children: the kernel's signal follows the *thread* that forked, and Celery's may end earlier.
     """
     threading.Thread(target=_watch, args=(os.getppid(),), name="lifeline", daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""Logging: one JSON line for each event on stderr, readable text on a terminal; all loggers, ours and others', alike."""
+"""Logging: one JSON line for each event on stderr, readable text on a terminal; for every logger alike."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 REDACTED = "[redacted]"
-_SECRET_NAME = re.compile(r"passw|secret|token|authorization|cookie|api_?key|private_?key|credential_value", re.IGNORECASE)
+_SECRET_NAME = re.compile(r"passw|secret|token|authorization|cookie|(?:api|private|master)_?key", re.IGNORECASE)
 # What carries a secret inside a longer text: URLs with a password, and Authorization headers.
 _SECRET_TEXT = re.compile(r"(?P<kept>://[^/\s:@]*:|\b(?:Bearer|Basic)\s+)[^\s@\"']+", re.IGNORECASE)
 # C0, DEL, C1, line separators, and marks that reverse the reading direction.
@@ -28,7 +28,11 @@ def configure(options: Mapping[str, str]) -> None:
     """Django's LOGGING_CONFIG: route structlog and the standard library to stderr. Options: `level`, `component`."""
     set_component(os.environ.get("SIGNALBOX_COMPONENT") or options.get("component", "command"))
     structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, *_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_shared(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
@@ -87,7 +91,7 @@ def shape(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
 
 
 def redact(value: Any, depth: int = 0) -> Any:  # log values are of every type
-    """The value as plain JSON types, with secrets replaced: by the name of their key, or by their form within a text."""
+    """The value as plain JSON types; secrets are replaced, known by the name of their key or by their form."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if depth >= _DEEPEST:

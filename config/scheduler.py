@@ -24,7 +24,7 @@ class Job:
 
 
 def run_loop(jobs: Sequence[Job], stop: threading.Event) -> None:
-    """Call each job when it is due, until `stop` is set. A late job is called once, not once for each time it missed."""
+    """Call each job when it is due, until `stop` is set; a late job is called once, however often it was missed."""
     while not stop.is_set():
         for job in jobs:
             if job.due_at <= time.monotonic():
@@ -38,6 +38,6 @@ def _call(job: Job) -> None:
     with structlog.contextvars.bound_contextvars(trace_id=new_trace_id()):
         try:
             job.action()
-        except Exception:  # noqa: BLE001 - the loop outlives every failure of one job; the log has the traceback
+        except Exception:  # the loop outlives every failure of one job; the log has the traceback
             logger.exception("scheduler job failed; it will be tried again", job=job.name)
     close_old_connections()
