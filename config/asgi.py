@@ -13,6 +13,4 @@ http = get_asgi_application()
 
 from monitoring.routing import websocket_urlpatterns  # noqa: E402 - models can be imported only after Django's set-up
 
-application = ProtocolTypeRouter(
-    {"http": http, "websocket": SessionMiddlewareStack(URLRouter(websocket_urlpatterns))}
-)
+application = ProtocolTypeRouter({"http": http, "websocket": SessionMiddlewareStack(URLRouter(websocket_urlpatterns))})

@@ -23,7 +23,9 @@ TOKEN_PEPPER = _secrets["SIGNALBOX_TOKEN_PEPPER"]
 
 HOST = env.str("HOST", default="127.0.0.1")
 PORT = env.int("PORT", default=8000)
-PUBLIC_BASE_URL = env.str("SIGNALBOX_PUBLIC_URL", default=f"http://{'localhost' if HOST in ('127.0.0.1', '0.0.0.0') else HOST}:{PORT}")  # noqa: S104 - compared, not bound
+PUBLIC_BASE_URL = env.str(
+    "SIGNALBOX_PUBLIC_URL", default=f"http://{'localhost' if HOST in ('127.0.0.1', '0.0.0.0') else HOST}:{PORT}"
+)
 ALLOWED_HOSTS = env.list("SIGNALBOX_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]", HOST])
 CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL]
 SECURE_COOKIES = PUBLIC_BASE_URL.startswith("https://")
@@ -36,7 +38,7 @@ INSTALLED_APPS = [
     "channels",
     "django_htmx",
     "django_cotton.apps.SimpleAppConfig",
-    "dj_lucide",
+    "lucide",
     "django_filters",
     "rest_framework",
     "drf_spectacular",
@@ -89,7 +91,11 @@ TEMPLATES = [
                     ],
                 )
             ],
-            "builtins": ["django_cotton.templatetags.cotton", "dj_lucide.templatetags.lucide", "accounts.templatetags.signalbox"],
+            "builtins": [
+                "django_cotton.templatetags.cotton",
+                "lucide.templatetags.lucide",
+                "accounts.templatetags.signalbox",
+            ],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",

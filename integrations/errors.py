@@ -59,6 +59,10 @@ ADDRESS_BLOCKED = declare(
 ADDRESS_INVALID = declare("address_invalid", "The address cannot be used.", "Correct the address of the connector.")
 HOST_NOT_FOUND = declare("host_not_found", "The host name cannot be resolved.", "Check the host name, and the DNS of the worker's machine.")
 UNREACHABLE = declare("unreachable", "The other system cannot be reached.", "Check that it is up and reachable from the worker, then test the connector.")
+TLS_FAILED = declare(
+    "tls_failed", "The other system's certificate is not trusted, or no secure connection could be agreed on.",
+    "Correct the certificate or the host name; a private authority must be trusted by the worker's machine.",
+)
 TIMED_OUT = declare("timed_out", "The other system did not answer in time.", "Check its load, or raise the timeout in the policy.")
 RATE_LIMITED = declare("rate_limited", "The other system asks to slow down.", "Nothing to do: the run goes on when it is allowed to.")
 SERVER_FAILED = declare("server_failed", "The other system answered with a server error.", "Check the other system; the run is retried as the policy says.")
@@ -75,6 +79,11 @@ PAGINATION_NO_PROGRESS = declare(
 )
 PAGE_LIMIT = declare("page_limit", "The run reached its limit of pages.", "Raise the page limit in the policy, or narrow the stream.")
 STREAM_MISSING = declare("stream_missing", "The stream does not exist in the source.", "Choose another stream, or bring the table, file or path back.")
+SOURCE_CHANGED = declare(
+    "source_changed",
+    "The columns of the source are not those that the run began with.",
+    "Discover the stream again, check the mapping, then start a new run.",
+)
 FILE_OUTSIDE_ROOT = declare("file_outside_root", "The path leaves the folder that this instance allows.", "Use a path below the folder that the instance allows.")
 FILE_UNREADABLE = declare("file_unreadable", "The file cannot be read as the declared format.", "Check the file and the format settings of the connector.")
 TABLE_INCOMPATIBLE = declare(
@@ -90,4 +99,18 @@ RUN_CANCELLED = declare("run_cancelled", "The run was cancelled.", "Start a new 
 MAPPING_INVALID = declare("mapping_invalid", "The mapping cannot be used.", "Open the mapping and correct the marked expression.")
 TOO_MANY_REJECTED = declare(
     "too_many_rejected", "More records were set aside than the policy allows.", "Look at the dead letters, correct the mapping, then redrive them."
+)
+DESTINATION_REGRESSED = declare(
+    "destination_regressed", "The destination remembers less than was committed to it, as after a restore from a backup.",
+    "Start a new run, which reads the stream again, or restore the destination to its latest state.",
+)
+WORKER_DIED = declare(
+    "worker_died", "The worker died several times at the same place without getting further.",
+    "Look at the worker's log and memory, make batches smaller in the policy, then continue the run.",
+)
+SOURCE_EMPTY = declare(
+    "source_empty", "The source gave no records where it always had some.", "Check the source and the stream's settings."
+)
+INTERNAL_ERROR = declare(
+    "internal_error", "A defect in Signalbox or in a connector stopped this.", "Report it with the trace id; nothing was lost, the checkpoint stands."
 )

@@ -15,6 +15,30 @@ from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
 
+from integrations.domain.guarantee import Guarantee, WriteMode
+
+__all__ = [
+    "BadRecord",
+    "Batch",
+    "CheckResult",
+    "Commit",
+    "Connector",
+    "Context",
+    "CredentialKind",
+    "Cursor",
+    "Guarantee",
+    "Limits",
+    "PluginSpec",
+    "ReadRequest",
+    "Setting",
+    "SettingKind",
+    "StoredCheckpoint",
+    "Stream",
+    "WriteMode",
+    "WriteRequest",
+    "Writer",
+]
+
 # What a connector needs to continue exactly where it stood: plain JSON values, the plugin's own keys.
 Cursor = dict[str, Any]
 
@@ -58,22 +82,6 @@ class CredentialKind:
     label: str
     fields: tuple[Setting, ...]
     secret_fields: frozenset[str]
-
-
-class Guarantee(StrEnum):
-    """What a destination can promise about a batch that is sent again."""
-
-    TRANSACTIONAL = "transactional"
-    IDEMPOTENCY_KEY = "idempotency_key"
-    UPSERT_VERSIONED = "upsert_versioned"
-    APPEND_ONLY = "append_only"
-
-
-class WriteMode(StrEnum):
-    """How records meet those that are there: `append` adds rows, `upsert` replaces those with the same key."""
-
-    APPEND = "append"
-    UPSERT = "upsert"
 
 
 @dataclass(frozen=True)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from typing import Self
-from uuid import UUID
 
 from django.db import models
-from uuid_utils.compat import uuid7
 
 from accounts.models import Workspace
+from accounts.models.base import new_id
 
-
-def new_id() -> UUID:
-    """A UUIDv7: unguessable in its second half, and ordered by time for indexes and cursor paging."""
-    return uuid7()
+__all__ = ["WorkspaceModel", "WorkspaceQuerySet", "new_id"]
 
 
 class WorkspaceQuerySet(models.QuerySet["WorkspaceModel"]):

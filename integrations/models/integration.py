@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
-from integrations.connectors.base import WriteMode
+from integrations.domain.guarantee import WriteMode
 from integrations.domain.schedule import ScheduleKind
 from integrations.models.base import WorkspaceModel, WorkspaceQuerySet, new_id
 from integrations.models.connector import Connector, Environment

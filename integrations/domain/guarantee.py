@@ -1,0 +1,29 @@
+"""How records meet a destination, and what the destination can promise about a batch that is sent again."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Guarantee(StrEnum):
+    """What a destination declares of a batch that is sent again."""
+
+    TRANSACTIONAL = "transactional"
+    IDEMPOTENCY_KEY = "idempotency_key"
+    UPSERT_VERSIONED = "upsert_versioned"
+    APPEND_ONLY = "append_only"
+
+
+class WriteMode(StrEnum):
+    """How records meet those that are there: `append` adds rows, `upsert` replaces those with the same key."""
+
+    APPEND = "append"
+    UPSERT = "upsert"
+
+
+EXPLANATIONS: dict[Guarantee, str] = {
+    Guarantee.TRANSACTIONAL: "Exactly once: records and checkpoint are stored in one transaction of the destination.",
+    Guarantee.IDEMPOTENCY_KEY: "Exactly once, as long as the destination keeps the idempotency keys.",
+    Guarantee.UPSERT_VERSIONED: "Exactly once by key: a repeated or late batch cannot replace a newer value.",
+    Guarantee.APPEND_ONLY: "At least once: a batch whose answer was lost may arrive twice, and is then marked.",
+}

@@ -1,0 +1,155 @@
+"""Changes of connectors, their connection test, and the context in which a plugin works."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from accounts import audit
+from accounts.errors import INPUT_INVALID, NAME_TAKEN, STATE_CONFLICT, Conflict, Invalid, SignalboxError
+from accounts.models import Workspace
+from integrations import events
+from integrations.connectors import registry
+from integrations.connectors.base import CheckResult, Context, Stream
+from integrations.connectors.base import Connector as Plugin
+from integrations.domain.settings import clean_settings
+from integrations.models import Connector, Credential, Integration, Policy
+from integrations.models.connector import CheckState
+from integrations.services.credentials import open_credential
+from integrations.services.policies import effective_policy, limits_of
+
+
+@dataclass(frozen=True)
+class ConnectorInput:
+    """What a person says of a connector."""
+
+    name: str
+    plugin: str
+    settings: Mapping[str, Any]
+    environment: str = "production"
+    credential: Credential | None = None
+    policy: Policy | None = None
+
+
+def save_connector(*, workspace: Workspace, connector: Connector | None, given: ConnectorInput) -> Connector:
+    """Create a connector, or change the given one; its settings are checked against the plugin's declaration."""
+    clean = _checked_settings(given)
+    before = _as_values(connector) if connector else None
+    changed = connector or Connector(workspace=workspace)
+    changed.name, changed.plugin, changed.settings = given.name.strip(), given.plugin, clean
+    changed.environment, changed.credential, changed.policy = given.environment, given.credential, given.policy
+    changed.check_state, changed.check_message, changed.check_what_to_do = CheckState.UNKNOWN, "", ""
+    try:
+        with transaction.atomic():
+            changed.save()
+            _tell(changed, "connector.changed" if before else "connector.created", before=before, after=_as_values(changed))
+    except IntegrityError as error:
+        raise Conflict(NAME_TAKEN, f"There is already a connector “{given.name}”.") from error
+    return changed
+
+
+def delete_connector(*, connector: Connector) -> None:
+    """Delete a connector that no integration version reads or writes."""
+    users = Integration.objects.filter(versions__source=connector) | Integration.objects.filter(versions__destination=connector)
+    names = sorted(set(users.values_list("name", flat=True)))[:5]
+    if names:
+        raise Conflict(
+            STATE_CONFLICT, f"“{connector.name}” is used by {', '.join(names)}.", what_to_do="Delete these integrations first."
+        )
+    with transaction.atomic():
+        _tell(connector, "connector.deleted", before=_as_values(connector))
+        connector.delete()
+
+
+def check_connector(*, connector: Connector) -> CheckResult:
+    """Test a connector now and store the verdict."""
+    started = time.monotonic()
+    try:
+        with closing(open_plugin(connector)) as plugin:
+            result = plugin.check()
+    except SignalboxError as error:
+        result = CheckResult(ok=False, message=error.message, what_to_do=error.what_to_do, code=error.code)
+    store_check(connector=connector, result=result, milliseconds=int((time.monotonic() - started) * 1000))
+    return result
+
+
+def store_check(*, connector: Connector, result: CheckResult, milliseconds: int) -> None:
+    """Store a verdict; `check_state_since` moves only when the state does."""
+    state = CheckState.OK if result.ok else CheckState.FAILED
+    with transaction.atomic():
+        current = Connector.objects.select_for_update().get(pk=connector.pk)
+        now = timezone.now()
+        if current.check_state != state:
+            current.check_state_since = now
+        current.check_state, current.checked_at, current.check_ms = state, now, milliseconds
+        current.check_message, current.check_what_to_do = result.message[:500], result.what_to_do[:500]
+        current.save(update_fields=[f.name for f in Connector._meta.fields if f.name.startswith("check")])
+        events.append(
+            workspace=current.workspace_id,
+            topic="connector",
+            object_id=current.pk,
+            kind="connector.checked",
+            message=result.message,
+            level="info" if result.ok else "error",
+        )
+    connector.refresh_from_db()
+
+
+def streams_of(*, connector: Connector) -> list[Stream]:
+    """The streams that a connector offers now. Raises the plugin's error where it cannot tell."""
+    with closing(open_plugin(connector)) as plugin:
+        return list(plugin.discover())
+
+
+def open_plugin(connector: Connector, integration: Integration | None = None) -> Plugin:
+    """Build the plugin with settings, opened credential and limits; the caller closes it."""
+    policy = effective_policy(workspace=connector.workspace, connector=connector, integration=integration)
+    credential = connector.credential
+    context = Context(
+        settings=connector.settings,
+        credential=open_credential(credential) if credential else {},
+        credential_kind=credential.kind if credential else "",
+        limits=limits_of(policy),
+        egress_allow=tuple(settings.EGRESS_ALLOW),
+        file_root=str(settings.FILE_ROOT),
+    )
+    return registry.get(connector.plugin)(context)
+
+
+def _checked_settings(given: ConnectorInput) -> dict[str, Any]:
+    spec = registry.get(given.plugin).spec
+    clean, problems = clean_settings(spec.settings, given.settings)
+    if not given.name.strip():
+        problems["name"] = "Enter a name."
+    if spec.credential_required and given.credential is None:
+        problems["credential"] = f"{spec.label} needs a credential."
+    if given.credential and given.credential.kind not in spec.credential_kinds:
+        problems["credential"] = f"{spec.label} takes {', '.join(spec.credential_kinds) or 'no credential'}, not {given.credential.kind}."
+    if problems:
+        raise Invalid(INPUT_INVALID, "The connector cannot be saved.", fields=problems)
+    return clean
+
+
+def _as_values(connector: Connector) -> dict[str, object]:
+    return {
+        "name": connector.name,
+        "plugin": connector.plugin,
+        "environment": connector.environment,
+        "settings": connector.settings,
+        "credential": connector.credential.name if connector.credential else None,
+        "policy": connector.policy.name if connector.policy else None,
+    }
+
+
+def _tell(
+    connector: Connector, action: str, *, before: dict[str, object] | None = None, after: dict[str, object] | None = None
+) -> None:
+    audit.record(workspace=connector.workspace, action=action, object=connector, before=before, after=after)
+    events.append(workspace=connector.workspace, topic="connector", object_id=connector.pk, kind=action)

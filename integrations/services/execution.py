@@ -1,0 +1,205 @@
+"""Executes one slice of a run: claim it, open both ends, move batches, and decide what an error means."""
+
+from __future__ import annotations
+
+import random
+from base64 import b64encode
+from collections.abc import Callable
+from contextlib import closing
+from uuid import UUID
+
+import pyarrow as pa
+import structlog
+
+from accounts.errors import SignalboxError
+from integrations.connectors.base import Connector as Plugin
+from integrations.connectors.base import ReadRequest, WriteMode, WriteRequest
+from integrations.domain.lifecycle import RunState, Trigger
+from integrations.domain.mapping import Mapping
+from integrations.domain.policy import EffectivePolicy
+from integrations.domain.retry import RetryRule, backoff_seconds
+from integrations.errors import (
+    INTERNAL_ERROR,
+    LEASE_LOST,
+    RUN_CANCELLED,
+    STREAM_MISSING,
+    TOO_MANY_REJECTED,
+    WORKER_DIED,
+    NeedsPerson,
+    RetryLater,
+    StopRun,
+)
+from integrations.models import Run
+from integrations.models.integration import ReadMode
+from integrations.pipeline.mapper import Mapper
+from integrations.pipeline.ports import SliceEnd
+from integrations.pipeline.runner import SlicePlan, run_slice
+from integrations.services import runs
+from integrations.services.connectors import open_plugin
+from integrations.services.policies import effective_policy
+from integrations.services.redriven import RedrivenRecords, decode_schema
+from integrations.services.run_progress import DatabaseRunLog, Heartbeat
+
+log = structlog.get_logger(__name__)
+MAX_CLAIMS_WITHOUT_PROGRESS = 5
+# A share is judged only over so many records, so that one bad record in ten does not stop a run.
+TOLERANCE_FROM_RECORDS = 100
+
+
+def execute_slice(*, run_id: UUID, worker: str, draining: Callable[[], bool] = lambda: False) -> RunState | None:
+    """Work on a run for at most a slice. Return its state after, or None where it was not this worker's to take."""
+    claim = runs.claim_run(run_id=run_id, worker=worker)
+    if claim is None:
+        return None
+    run = _load(run_id)
+    policy = effective_policy(
+        workspace=run.workspace, connector=run.version.source, integration=run.deployment.integration
+    )
+    try:
+        with Heartbeat(claim) as heartbeat:
+            _refuse_deadly(run)
+            run_log = DatabaseRunLog(run, claim, heartbeat, draining, float(policy.value("timeout.run_seconds")))
+            end = _move(run, run_log, policy)
+        return _ended(run, claim, end, policy)
+    except StopRun as error:
+        if error.code == RUN_CANCELLED:
+            runs.end_cancelled(claim)
+            return RunState.CANCELLED
+        log.warning("slice_stopped", run=str(run_id), code=error.code, reason=error.message)
+        if error.code == LEASE_LOST:
+            return None
+        runs.fail_run(claim, error)
+        return RunState.FAILED
+    except RetryLater as error:
+        return _retry_or_fail(run, claim, error, policy)
+    except SignalboxError as error:
+        runs.fail_run(claim, error)
+        return RunState.FAILED
+    except Exception as error:
+        log.exception("slice_crashed", run=str(run_id))
+        runs.fail_run(claim, NeedsPerson(INTERNAL_ERROR, f"A defect stopped the run: {type(error).__name__}."))
+        raise
+
+
+def _load(run_id: UUID) -> Run:
+    return Run.objects.select_related(
+        "workspace",
+        "deployment__integration__policy",
+        "version__source__credential",
+        "version__source__policy",
+        "version__source__workspace",
+        "version__destination__credential",
+        "version__destination__policy",
+        "version__destination__workspace",
+    ).get(pk=run_id)
+
+
+def _refuse_deadly(run: Run) -> None:
+    if run.claims_without_progress > MAX_CLAIMS_WITHOUT_PROGRESS:
+        raise NeedsPerson(WORKER_DIED, f"{run.claims_without_progress - 1} workers died on this run, one after the other.")
+
+
+def _move(run: Run, run_log: DatabaseRunLog, policy: EffectivePolicy) -> SliceEnd:
+    version, integration = run.version, run.deployment.integration
+    with (
+        closing(_source(run)) as source,
+        closing(open_plugin(version.destination, integration)) as destination,
+    ):
+        schema = _pinned_schema(run, source)
+        with Mapper(Mapping.from_json(version.mapping), schema) as mapper:
+            request = WriteRequest(
+                stream=version.destination_stream,
+                schema=mapper.schema,
+                mode=WriteMode(version.write_mode),
+                key=tuple(version.key),
+                owner=_owner(run),
+                fence=run.fence,
+            )
+            with destination.open_writer(request) as writer:
+                start = run_log.position(writer.checkpoint())
+                read = ReadRequest(
+                    stream=version.source_stream,
+                    cursor=start.cursor,
+                    cursor_field=version.cursor_field if version.read_mode == ReadMode.INCREMENTAL else "",
+                    primary_key=tuple(version.primary_key),
+                    schema=schema,
+                    batch_records=int(policy.value("limit.batch_records")),
+                )
+                return run_slice(SlicePlan(str(run.pk), start, read, request), source, mapper, writer, run_log)
+
+
+def _source(run: Run) -> Plugin:
+    if run.trigger == Trigger.REDRIVE:
+        return RedrivenRecords(run)
+    return open_plugin(run.version.source, run.deployment.integration)
+
+
+def _owner(run: Run) -> str:
+    """The name of the destination's checkpoint. A redrive has its own, so that it leaves the stream's cursor alone."""
+    if run.trigger == Trigger.REDRIVE:
+        return f"redrive:{run.pk}"
+    return f"{run.deployment_id}:{run.deployment.epoch}"
+
+
+def _pinned_schema(run: Run, source: Plugin) -> pa.Schema:
+    """The stream's columns and types, found once in a run and kept for all its slices."""
+    if run.schema:
+        return decode_schema(run.schema)
+    wanted = run.version.source_stream
+    found = next((stream for stream in source.discover() if stream.name == wanted and stream.schema is not None), None)
+    if found is None or found.schema is None:
+        raise NeedsPerson(STREAM_MISSING, f"The source has no stream “{wanted}”.")
+    run.schema = b64encode(found.schema.serialize().to_pybytes()).decode()
+    Run.objects.filter(pk=run.pk, fence=run.fence).update(schema=run.schema)
+    return found.schema
+
+
+def _ended(run: Run, claim: runs.Claim, end: SliceEnd, policy: EffectivePolicy) -> RunState:
+    run.refresh_from_db()
+    _refuse_too_many_rejected(run, policy)
+    if end is SliceEnd.YIELDED:
+        runs.yield_run(claim)
+        return RunState.RUNNING
+    runs.succeed_run(claim, warnings=_warnings(run))
+    return RunState.SUCCEEDED
+
+
+def _refuse_too_many_rejected(run: Run, policy: EffectivePolicy) -> None:
+    allowed = float(policy.value("tolerance.set_aside_percent"))
+    if run.read < TOLERANCE_FROM_RECORDS and run.set_aside < run.read:
+        return
+    share = 100 * run.set_aside / run.read if run.read else 0.0
+    if share > allowed:
+        raise NeedsPerson(
+            TOO_MANY_REJECTED,
+            f"{run.set_aside:,} of {run.read:,} records ({share:.0f} %) were set aside; the policy allows {allowed:g} %.",
+        )
+
+
+def _warnings(run: Run) -> list[str]:
+    warnings = []
+    if run.set_aside:
+        warnings.append(f"{run.set_aside:,} records were set aside; they wait in the dead letters.")
+    if run.read == 0 and run.version.read_mode == ReadMode.FULL and run.trigger != Trigger.REDRIVE:
+        earlier = Run.objects.filter(deployment=run.deployment, version=run.version, state=RunState.SUCCEEDED, read__gt=0)
+        if earlier.exists():
+            warnings.append("The source gave no records, and always had some before. Check the source.")
+    return warnings
+
+
+def _retry_or_fail(run: Run, claim: runs.Claim, error: RetryLater, policy: EffectivePolicy) -> RunState:
+    rule = RetryRule(
+        attempts=int(policy.value("retry.attempts")),
+        initial_seconds=float(policy.value("retry.first_delay_seconds")),
+        max_seconds=float(policy.value("retry.longest_delay_seconds")),
+        retry_after_max_seconds=float(policy.value("retry.longest_retry_after_seconds")),
+    )
+    run.refresh_from_db(fields=["attempt"])
+    if run.attempt + 1 >= rule.attempts:
+        runs.fail_run(claim, error)
+        return RunState.FAILED
+    delay = error.retry_after_seconds
+    if delay is None:
+        delay = backoff_seconds(run.attempt + 1, rule, random.random())  # noqa: S311 - jitter, not a secret
+    runs.retry_run(claim, error=error, delay_seconds=min(delay, rule.retry_after_max_seconds))
+    return RunState.QUEUED

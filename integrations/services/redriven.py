@@ -1,0 +1,102 @@
+"""The dead letters of a redrive run, read as a connector reads: batches by letter id, with a cursor."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar
+
+import pyarrow as pa
+
+from integrations.connectors.base import (
+    BadRecord,
+    Batch,
+    CheckResult,
+    PluginSpec,
+    ReadRequest,
+    Stream,
+    Writer,
+    WriteRequest,
+)
+from integrations.domain.lifecycle import DeadLetterState
+from integrations.errors import RECORD_REFUSED, STREAM_MISSING, NeedsPerson
+from integrations.models import DeadLetter, Run
+from integrations.services.dead_letters import payload_of
+
+BATCH_LETTERS = 1_000
+
+
+class RedrivenRecords:
+    """A source over the letters that a redrive run has taken. Its stream is the source stream of the run's version."""
+
+    spec: ClassVar[PluginSpec] = PluginSpec("redrive", "Dead letters", "The letters of a redrive run", "inbox", (), reads=True)
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def check(self) -> CheckResult:
+        return CheckResult(ok=True, message="Dead letters are read from the database.")
+
+    def discover(self) -> Sequence[Stream]:
+        """The stream with the schema of the newest run that set one of these letters aside."""
+        origin = (
+            Run.objects.filter(dead_letters__redrive=self._run).exclude(schema="").order_by("-id").values_list("schema", flat=True)
+        ).first()
+        if origin is None:
+            raise NeedsPerson(STREAM_MISSING, "The run that set these records aside left no schema.")
+        return [Stream(self._run.version.source_stream, schema=decode_schema(origin))]
+
+    def read(self, request: ReadRequest) -> Iterator[Batch]:
+        """Yield the letters after `request.cursor["after"]`, in batches."""
+        if request.schema is None:
+            raise ValueError("a redrive reads with the schema that discovery found")
+        after = request.cursor["after"] if request.cursor else None
+        total = DeadLetter.objects.filter(redrive=self._run).count()
+        done = 0
+        while letters := self._next(after):
+            rows = [payload_of(letter) for letter in letters]
+            records, bad = rows_to_batch(rows, request.schema)
+            after = str(letters[-1].pk)
+            done += len(letters)
+            yield Batch(records, {"after": after}, bad, progress=min(1.0, done / total))
+
+    def open_writer(self, request: WriteRequest) -> AbstractContextManager[Writer]:
+        raise NeedsPerson(STREAM_MISSING, "Dead letters cannot be written to.")
+
+    def close(self) -> None:
+        return None
+
+    def _next(self, after: str | None) -> list[DeadLetter]:
+        letters = DeadLetter.objects.filter(redrive=self._run, state=DeadLetterState.REDRIVING)
+        if after:
+            letters = letters.filter(id__gt=after)
+        return list(letters.order_by("id")[:BATCH_LETTERS])
+
+
+def decode_schema(stored: str) -> pa.Schema:
+    """A run's pinned schema, from the text in its row."""
+    return pa.ipc.read_schema(pa.py_buffer(b64decode(stored)))
+
+
+def rows_to_batch(rows: Sequence[dict[str, Any]], schema: pa.Schema) -> tuple[pa.RecordBatch, tuple[BadRecord, ...]]:
+    """Rows of JSON values as one record batch of `schema`; a row that does not fit becomes a bad record."""
+    good: list[dict[str, Any]] = []
+    bad: list[BadRecord] = []
+    for row in rows:
+        try:
+            good.append(pa.RecordBatch.from_pylist([_in_types(row, schema)], schema=schema).to_pylist()[0])
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, ValueError) as error:
+            bad.append(BadRecord(str(row)[:65_536], str(error)[:300], RECORD_REFUSED))
+    return pa.RecordBatch.from_pylist(good, schema=schema), tuple(bad)
+
+
+def _in_types(row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
+    """Payloads are JSON: dates, decimals and numbers that became text are cast to the column's type."""
+    return {field.name: _in_type(row.get(field.name), field.type) for field in schema}
+
+
+def _in_type(value: Any, kind: pa.DataType) -> Any:
+    if not isinstance(value, str) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return value
+    return pa.array([value]).cast(kind)[0].as_py()

@@ -1,0 +1,208 @@
+"""The run's row as the pipeline changes it: prepares and commits batches under the fence, and keeps the lease alive."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Self
+
+import msgspec
+import structlog
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.db.utils import DatabaseError
+
+from integrations import encryption
+from integrations.connectors.base import StoredCheckpoint
+from integrations.domain.lifecycle import BatchState, DeadLetterState, RunState
+from integrations.errors import DESTINATION_REGRESSED, LEASE_LOST, RUN_CANCELLED, TIMED_OUT, NeedsPerson, StopRun
+from integrations.models import DeadLetter, Deployment, Run, RunBatch
+from integrations.models.integration import ReadMode
+from integrations.pipeline.ports import Aside, Position, PreparedBatch
+from integrations.services.runs import Claim, counts, extend_lease, tell
+
+log = structlog.get_logger(__name__)
+SELF_STOP_SHARE = 0.8
+
+
+class Heartbeat:
+    """Extends the lease from a thread of its own while a slice works; notices a cancel, and a lease that is lost.
+
+    The worker stops itself when 80 % of a lease have passed without an extension, by the monotonic clock: then nobody
+    else can hold the run yet.
+    """
+
+    def __init__(self, claim: Claim) -> None:
+        self._claim = claim
+        self._stopped = threading.Event()
+        self._extended_at = time.monotonic()
+        self._lost = False
+        self._cancelled = False
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def check(self) -> None:
+        """Raise StopRun when this worker may not go on."""
+        if self._cancelled:
+            raise StopRun(RUN_CANCELLED, "The run was cancelled.")
+        too_old = time.monotonic() - self._extended_at > settings.LEASE_SECONDS * SELF_STOP_SHARE
+        if self._lost or too_old:
+            raise StopRun(LEASE_LOST, "This worker could not keep its lease on the run.")
+
+    def _beat(self) -> None:
+        while not self._stopped.wait(settings.LEASE_SECONDS / 4):
+            asked_at = time.monotonic()
+            try:
+                self._cancelled = extend_lease(self._claim)
+                self._extended_at = asked_at
+            except StopRun:
+                self._lost = True
+            except DatabaseError as error:
+                log.warning("lease_not_extended", run=str(self._claim.run_id), reason=str(error))
+        connection.close()
+
+
+class DatabaseRunLog:
+    """`pipeline.ports.RunLog` on the run's rows."""
+
+    def __init__(self, run: Run, claim: Claim, heartbeat: Heartbeat, draining: Callable[[], bool], run_seconds: float) -> None:
+        self._run = run
+        self._claim = claim
+        self._heartbeat = heartbeat
+        self._draining = draining
+        self._run_seconds = run_seconds
+        self._ends_at = time.monotonic() + settings.SLICE_SECONDS
+        self._incremental = run.version.read_mode == ReadMode.INCREMENTAL and run.trigger != "redrive"
+
+    def prepare(self, batch: PreparedBatch) -> None:
+        """Store a batch's counts and dead letters before it is sent; a batch of that number prepared before is replaced."""
+        self._heartbeat.check()
+        letters = [self._letter(batch.number, aside) for aside in batch.aside]
+        with transaction.atomic():
+            self._guard()
+            self._forget_prepared(batch.number)
+            RunBatch.objects.create(
+                run=self._run,
+                number=batch.number,
+                cursor=batch.cursor,
+                read=batch.read,
+                written=batch.written,
+                set_aside=len(batch.aside),
+                filtered=batch.filtered,
+                read_bytes=batch.read_bytes,
+                progress=batch.progress,
+            )
+            DeadLetter.objects.bulk_create(letters, batch_size=500)
+
+    def commit(self, number: int) -> None:
+        """Count a batch that the destination has, and move the cursor."""
+        with transaction.atomic():
+            batch = RunBatch.objects.get(run=self._run, number=number)
+            self._guard(
+                cursor=batch.cursor,
+                batches=number,
+                read=F("read") + batch.read,
+                written=F("written") + batch.written,
+                set_aside=F("set_aside") + batch.set_aside,
+                filtered=F("filtered") + batch.filtered,
+                read_bytes=F("read_bytes") + batch.read_bytes,
+                progress=batch.progress,
+                attempt=0,
+                claims_without_progress=0,
+            )
+            RunBatch.objects.filter(pk=batch.pk).update(state=BatchState.COMMITTED, committed_at=Now())
+            if self._incremental:
+                Deployment.objects.filter(pk=self._run.deployment_id).update(cursor=batch.cursor, cursor_at=Now())
+            self._settle_redriven(batch)
+            self._run.refresh_from_db()
+            message = f"Batch {number}: {batch.written:,} written, {batch.set_aside:,} set aside, {batch.filtered:,} filtered."
+            tell(self._run, "run.progress", message, data={"batch": number, **counts(self._run)})
+
+    def should_yield(self) -> bool:
+        """Say whether the slice's time is over or the worker drains. Raises StopRun, and NeedsPerson past the time limit."""
+        self._heartbeat.check()
+        started = self._run.started_at
+        if started and time.time() - started.timestamp() > self._run_seconds:
+            raise NeedsPerson(
+                TIMED_OUT,
+                f"The run has taken longer than {self._run_seconds:.0f} s.",
+                what_to_do="Raise “Whole run” in the policy, then continue this run from its checkpoint.",
+            )
+        return time.monotonic() > self._ends_at or self._draining()
+
+    def position(self, stored: StoredCheckpoint | None) -> Position:
+        """Where this slice begins. What the destination remembers decides over what is stored here."""
+        if stored is None or stored.run != str(self._run.pk):
+            return self._position_of_new_run(stored)
+        if stored.batch_number < self._run.batches:
+            raise NeedsPerson(
+                DESTINATION_REGRESSED,
+                f"The destination remembers batch {stored.batch_number}, but batch {self._run.batches} was committed.",
+            )
+        if stored.batch_number > self._run.batches:
+            self.commit(stored.batch_number)
+        self._forget_after(stored.batch_number)
+        return Position(stored.batch_number, stored.cursor)
+
+    def _position_of_new_run(self, stored: StoredCheckpoint | None) -> Position:
+        if self._run.batches:
+            raise NeedsPerson(DESTINATION_REGRESSED, f"The destination has forgotten the {self._run.batches} batches of this run.")
+        self._forget_after(0)
+        follows_on = stored is not None and (self._incremental or stored.run == str(self._run.continues_id))
+        return Position(0, stored.cursor if stored and follows_on else self._run.start_cursor)
+
+    def _guard(self, **changes: object) -> None:
+        lease = timedelta(seconds=settings.LEASE_SECONDS)
+        held = Run.objects.filter(pk=self._claim.run_id, fence=self._claim.fence, state=RunState.RUNNING)
+        if not held.update(lease_until=Now() + lease, **changes):
+            raise StopRun(LEASE_LOST, "Another worker holds this run, or it has ended.")
+
+    def _forget_prepared(self, number: int) -> None:
+        RunBatch.objects.filter(run=self._run, number=number, state=BatchState.PREPARED).delete()
+        DeadLetter.objects.filter(run=self._run, batch_number=number).delete()
+
+    def _forget_after(self, number: int) -> None:
+        with transaction.atomic():
+            self._guard()
+            RunBatch.objects.filter(run=self._run, number__gt=number).delete()
+            DeadLetter.objects.filter(run=self._run, batch_number__gt=number).delete()
+
+    def _settle_redriven(self, batch: RunBatch) -> None:
+        if self._run.trigger == "redrive":
+            DeadLetter.objects.filter(
+                redrive=self._run, state=DeadLetterState.REDRIVING, id__lte=batch.cursor["after"]
+            ).update(state=DeadLetterState.REDRIVEN, resolved_at=Now())
+
+    def _letter(self, number: int, aside: Aside) -> DeadLetter:
+        letter = DeadLetter(
+            workspace_id=self._run.workspace_id,
+            integration_id=self._run.deployment.integration_id,
+            run=self._run,
+            batch_number=number,
+            code=aside.code,
+            field=aside.field[:120],
+            reason=aside.reason[:500],
+            is_record=aside.is_record,
+        )
+        letter.payload = encryption.encrypt(
+            msgspec.json.encode(aside.payload, enc_hook=str), bound_to=letter_binding(letter)
+        )
+        return letter
+
+
+def letter_binding(letter: DeadLetter) -> str:
+    """What a dead letter's payload is bound to."""
+    return encryption.associated_data(
+        workspace=letter.workspace_id, table="dead_letter", row=letter.pk, field="payload"
+    )
