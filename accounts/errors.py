@@ -86,11 +86,17 @@ class Conflict(SignalboxError):
     status = 409
 
 
-INPUT_INVALID = declare("input_invalid", "A value in the request cannot be used.", "Correct the named field and send it again.")
-PERMISSION_DENIED = declare(
-    "permission_denied", "Your role does not allow this.", "Ask an owner or admin of the workspace for a role that does."
+INPUT_INVALID = declare(
+    "input_invalid", "A value in the request cannot be used.", "Correct the named field and send it again."
 )
-NOT_FOUND = declare("not_found", "There is no such object in this workspace.", "Check the address; it may have been removed.")
+PERMISSION_DENIED = declare(
+    "permission_denied",
+    "Your role does not allow this.",
+    "Ask an owner or admin of the workspace for a role that does.",
+)
+NOT_FOUND = declare(
+    "not_found", "There is no such object in this workspace.", "Check the address; it may have been removed."
+)
 STATE_CONFLICT = declare(
     "state_conflict", "The object has changed or is not in a state that allows this.", "Reload it and try again."
 )

@@ -91,7 +91,8 @@ INSTANCE_ADMIN_PERMISSIONS: frozenset[str] = frozenset(
 )
 
 ROLE_PERMISSIONS: dict[Role, frozenset[str]] = {
-    role: frozenset(name for name, (letters, _) in _MATRIX.items() if letter in letters) for letter, role in _COLUMNS.items()
+    role: frozenset(name for name, (letters, _) in _MATRIX.items() if letter in letters)
+    for letter, role in _COLUMNS.items()
 }
 
 TOKEN_SCOPES: frozenset[str] = frozenset(name for name, (_, scope) in _MATRIX.items() if scope)

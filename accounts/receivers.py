@@ -1,0 +1,60 @@
+"""Writes sign-ins, failed sign-ins, sign-outs and password changes to the audit log."""
+
+from __future__ import annotations
+
+from allauth.account.signals import email_changed, password_changed, password_reset, password_set
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.db import transaction
+from django.dispatch import receiver
+
+from accounts import audit
+from accounts.models import User, Workspace
+from accounts.models.user import normal_email
+from accounts.request_context import Actor, acting_as
+
+
+@receiver(user_logged_in)
+def _signed_in(user: User, **_: object) -> None:
+    with acting_as(user):
+        _record("session.signed_in", user)
+
+
+@receiver(user_logged_out)
+def _signed_out(user: User | None, **_: object) -> None:
+    if user is not None:
+        with acting_as(user):
+            _record("session.signed_out", user)
+
+
+@receiver(user_login_failed)
+def _sign_in_failed(credentials: dict[str, object], **_: object) -> None:
+    """Whoever tried is not known; the address that was tried is the object."""
+    address = normal_email(str(credentials.get("email") or credentials.get("username") or ""))
+    with acting_as(Actor(system="anonymous")):
+        _record("session.sign_in_failed", User.objects.filter(email=address).first() or User(email=address))
+
+
+@receiver([password_changed, password_set])
+def _password_changed(user: User, **_: object) -> None:
+    with acting_as(user):
+        _record("user.password_changed", user)
+
+
+@receiver(password_reset)
+def _password_reset(user: User, **_: object) -> None:
+    with acting_as(user):
+        _record("user.password_reset", user)
+
+
+@receiver(email_changed)
+def _email_changed(user: User, **_: object) -> None:
+    with acting_as(user):
+        _record("user.email_changed", user)
+
+
+def _record(action: str, user: User) -> None:
+    """One entry in each workspace that knows the person, else one in the instance's log."""
+    with transaction.atomic():
+        workspaces: list[Workspace | None] = [*Workspace.objects.filter(memberships__user=user)]
+        for workspace in workspaces or [None]:
+            audit.record(workspace=workspace, action=action, object=user)
