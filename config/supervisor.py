@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,11 +47,17 @@ def restart_delay(failures: int) -> float:
     return float(min(_FIRST_DELAY_SECONDS * 2 ** (failures - 1), _LAST_DELAY_SECONDS))
 
 
+def _command(spec: ChildSpec) -> list[str]:
+    """The command that does `manage.py <arguments>` tied to this process."""
+    return [sys.executable, "-m", "config.child", str(os.getpid()), *spec.arguments]
+
+
 class Supervisor:
     """Owns its children from `run` to its end; each is the leader of a session, so that Ctrl-C reaches only us."""
 
-    def __init__(self, specs: Sequence[ChildSpec]) -> None:
+    def __init__(self, specs: Sequence[ChildSpec], command_for: Callable[[ChildSpec], list[str]] = _command) -> None:
         self._children = [_Child(spec) for spec in specs]
+        self._command_for = command_for
 
     def run(self) -> None:
         """Start all children and keep them running until a stop signal comes; then stop them."""
@@ -80,9 +86,8 @@ class Supervisor:
             self._start(child)
 
     def _start(self, child: _Child) -> None:
-        command = [sys.executable, "-m", "config.child", str(os.getpid()), *child.spec.arguments]
         child.process = subprocess.Popen(
-            command,
+            self._command_for(child.spec),
             cwd=_PROJECT,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
