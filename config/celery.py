@@ -63,6 +63,8 @@ def _configuration() -> dict[str, Any]:  # Celery's settings are of every type
 broker.register()
 # Celery's own Django fixup closes the database connection after each task: a third of the tasks per second.
 app = Celery("signalbox", fixups=[], set_as_current=True)
+# `current_app` of every thread, not only of this one.
+app.set_default()
 app.conf.update(_configuration())
 app.autodiscover_tasks(["integrations", "monitoring", "accounts"])
 

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.db import connections
 
-from accounts.services.bootstrap import ADMIN_EMAIL, ensure_first_admin
+from accounts.services.bootstrap import DEFAULT_EMAIL, EMAIL_VARIABLE, ensure_first_admin
 from config import logging as signalbox_logging
 from config.listening import ensure_free
 from config.supervisor import ChildSpec, Supervisor
@@ -31,18 +31,19 @@ class Command(BaseCommand):
         if settings.DEMO:
             ensure_free("127.0.0.1", settings.SANDBOX_PORT)
         call_command("migrate", interactive=False, verbosity=0)
-        password = ensure_first_admin()
+        email = os.environ.get(EMAIL_VARIABLE) or DEFAULT_EMAIL
+        password = ensure_first_admin(email=email)
         if settings.DEMO:
             load_demo()
-        self._greet(password)
+        self._greet(email, password)
         connections.close_all()
         os.environ.setdefault("SIGNALBOX_SHUTDOWN_SECONDS", _GRACE_SECONDS)
         Supervisor(children(is_demo=settings.DEMO)).run()
 
-    def _greet(self, password: str | None) -> None:
+    def _greet(self, email: str, password: str | None) -> None:
         lines = [f"Signalbox: {settings.PUBLIC_BASE_URL}"]
         if password is not None:
-            lines += [f"Sign in as: {ADMIN_EMAIL}", f"One-time password (shown only now): {password}"]
+            lines += [f"Sign in as: {email}", f"One-time password (shown only now): {password}"]
         self.stdout.write("\n".join(["", *lines, "Stop with Ctrl-C.", ""]))
         self.stdout.flush()
 
