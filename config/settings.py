@@ -70,6 +70,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.RequestContextMiddleware",
+    "monitoring.middleware.LiveCursorMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -101,6 +102,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "accounts.context.workspace",
+                "monitoring.context.live",
             ],
         },
     }

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import connection
 
 from accounts.models import Workspace
 from integrations.models import Event
-
-WAKE_CHANNEL = "signalbox_events"
 
 
 def append(
@@ -39,10 +37,3 @@ def append(
         run_id=run_id,
         seq=seq,
     )
-    if connection.vendor == "postgresql":
-        transaction.on_commit(_notify)
-
-
-def _notify() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, '')", [WAKE_CHANNEL])

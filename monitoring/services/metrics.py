@@ -1,0 +1,64 @@
+"""Figures for Prometheus, counted from the database: processes come and go, rows stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db.models import Count, Sum
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from integrations.domain.lifecycle import RunState
+from integrations.models import DeadLetter, Run
+from monitoring.domain.health import PROCESS_SILENT_AFTER_SECONDS
+from monitoring.models import Heartbeat
+from monitoring.models.heartbeat import ProcessKind
+
+
+class DatabaseCollector(Collector):
+    """Asks the database at each scrape."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        yield _runs()
+        yield _records()
+        yield _dead_letters()
+        yield _processes()
+
+
+def render_metrics() -> bytes:
+    """The metrics in Prometheus's text format. Workspaces are not named: the page is for the instance's operators."""
+    registry = CollectorRegistry()
+    registry.register(DatabaseCollector())
+    return generate_latest(registry)
+
+
+def _runs() -> GaugeMetricFamily:
+    family = GaugeMetricFamily("signalbox_runs", "Runs by state.", labels=["state"])
+    counted = dict(Run.objects.values_list("state").annotate(count=Count("id")).order_by())
+    for state in RunState:
+        family.add_metric([state.value], counted.get(state.value, 0))
+    return family
+
+
+def _records() -> CounterMetricFamily:
+    family = CounterMetricFamily("signalbox_records", "Records of all runs by what became of them.", labels=["outcome"])
+    sums = Run.objects.aggregate(**{name: Sum(name) for name in ("read", "written", "set_aside", "filtered")})
+    for name, value in sums.items():
+        family.add_metric([name], value or 0)
+    return family
+
+
+def _dead_letters() -> GaugeMetricFamily:
+    family = GaugeMetricFamily("signalbox_dead_letters", "Dead letters by state.", labels=["state"])
+    for state, count in DeadLetter.objects.values_list("state").annotate(count=Count("id")).order_by():
+        family.add_metric([state], count)
+    return family
+
+
+def _processes() -> GaugeMetricFamily:
+    family = GaugeMetricFamily("signalbox_processes", "Processes seen lately by kind.", labels=["kind"])
+    for kind in ProcessKind:
+        alive = Heartbeat.objects.filter(kind=kind).seen_within(PROCESS_SILENT_AFTER_SECONDS).count()
+        family.add_metric([kind.value], alive)
+    return family

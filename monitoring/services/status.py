@@ -1,0 +1,114 @@
+"""What the status page says: integrations, connectors, workers and last runs, each with its state and since when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Max, Min, OuterRef, QuerySet, Subquery
+
+from accounts.models import Workspace
+from integrations.domain.lifecycle import RunState
+from integrations.models import Connector, Deployment, Run
+from monitoring.domain.health import PROCESS_SILENT_AFTER_SECONDS
+from monitoring.models import Heartbeat
+from monitoring.models.heartbeat import ProcessKind
+
+LAST_RUNS = 12
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the page: a name, a state's key and word, and since when it holds."""
+
+    name: str
+    state: str
+    word: str
+    since: datetime | None
+
+
+@dataclass(frozen=True)
+class Status:
+    """The whole page. `verdict` is ok, warn or bad, with the sentence above everything."""
+
+    integrations: list[Line]
+    connectors: list[Line]
+    workers: list[Line]
+    runs: list[Line]
+    verdict: str
+    sentence: str
+
+
+# A run's state -> the page's state for its integration.
+_OF_RUN = {
+    RunState.SUCCEEDED: ("ok", "working"),
+    RunState.FAILED: ("bad", "failing"),
+    RunState.RUNNING: ("info", "running"),
+    RunState.QUEUED: ("info", "queued"),
+    RunState.CANCELLED: ("warn", "cancelled"),
+}
+_OF_CHECK = {"ok": ("ok", "healthy"), "failed": ("bad", "failing"), "unknown": ("idle", "not tested")}
+
+
+def status_of(workspace: Workspace) -> Status:
+    """Read the page in a fixed number of queries."""
+    integrations = [_integration(deployment) for deployment in _deployments(workspace)]
+    connectors = [
+        Line(connector.name, *_OF_CHECK[connector.check_state], connector.check_state_since)
+        for connector in Connector.objects.of(workspace)
+    ]
+    workers = [_process(kind) for kind in (ProcessKind.WORKER, ProcessKind.SCHEDULER)]
+    recent = Run.objects.of(workspace).select_related("deployment__integration").order_by("-id")[:LAST_RUNS]
+    runs = [_run(run) for run in recent]
+    verdict, sentence = _verdict([*integrations, *connectors], workers)
+    return Status(integrations, connectors, workers, runs, verdict, sentence)
+
+
+def _deployments(workspace: Workspace) -> QuerySet[Deployment]:
+    latest = Run.objects.filter(deployment=OuterRef("pk")).order_by("-id")
+    ended = latest.filter(finished_at__isnull=False)
+    return (
+        Deployment.objects.of(workspace)
+        .select_related("integration")
+        .annotate(
+            last_state=Subquery(ended.values("state")[:1]),
+            last_finished=Subquery(ended.values("finished_at")[:1]),
+            active_state=Subquery(latest.filter(finished_at__isnull=True).values("state")[:1]),
+        )
+        .order_by("integration__name")
+    )
+
+
+def _integration(deployment: Deployment) -> Line:
+    name = deployment.integration.name
+    if not deployment.enabled:
+        return Line(name, "idle", "switched off", deployment.updated_at)
+    if deployment.last_state is None:  # type: ignore[attr-defined]  # annotated above
+        return Line(name, "idle", "never ran", deployment.created_at)
+    state, word = _OF_RUN[RunState(deployment.last_state)]  # type: ignore[attr-defined]  # annotated above
+    return Line(name, state, word, deployment.last_finished)  # type: ignore[attr-defined]  # annotated above
+
+
+def _process(kind: ProcessKind) -> Line:
+    alive = Heartbeat.objects.filter(kind=kind).seen_within(PROCESS_SILENT_AFTER_SECONDS)
+    found = alive.aggregate(since=Min("started_at"))["since"]
+    if found:
+        return Line(kind.label, "ok", f"{alive.count()} at work", found)
+    return Line(kind.label, "bad", "none seen", Heartbeat.objects.filter(kind=kind).aggregate(at=Max("seen_at"))["at"])
+
+
+def _run(run: Run) -> Line:
+    state, _ = _OF_RUN[RunState(run.state)]
+    word = "succeeded with warnings" if run.has_warnings and run.state == RunState.SUCCEEDED else run.state
+    return Line(run.deployment.integration.name, "warn" if run.has_warnings else state, word, run.finished_at or run.created_at)
+
+
+def _verdict(lines: list[Line], workers: list[Line]) -> tuple[str, str]:
+    silent = [line.name for line in workers if line.state == "bad"]
+    if silent:
+        return "bad", f"Nothing moves: no {' and no '.join(silent)} is at work."
+    failing = [line.name for line in lines if line.state == "bad"]
+    if failing:
+        more = f" and {len(failing) - 2} more" if len(failing) > 2 else ""
+        return "bad", f"{' and '.join(failing[:2]) if not more else ', '.join(failing[:2])}{more} {'is' if len(failing) == 1 else 'are'} failing."
+    return "ok", "Everything works."
