@@ -1,7 +1,7 @@
 """What an expression may be made of: everything that is not listed here is refused.
 
-Nothing listed reads a file, the network, a setting or the clock, makes rows, or keeps state; each returns the same value for
-the same record, so that a redrive does what the first run did. What each may cost stands in `limits.py`.
+Nothing listed reads a file, the network, a setting or the clock, makes rows, or keeps state; each returns the same
+value for the same record, so that a redrive does what the first run did. What each may cost stands in `limits.py`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from integrations.domain.mapping import limits
 from integrations.domain.mapping.limits import MAX_PAD, needle_work, number_of, pattern_flaw, pattern_work, text_of
 
 
-def _no_flaw(node: exp.Expr) -> str:
+def _no_flaw(_node: exp.Expr) -> str:
     return ""
 
 
-def _no_growth(node: exp.Expr) -> float:
+def _no_growth(_node: exp.Expr) -> float:
     return 1.0
 
 
@@ -27,8 +27,8 @@ def _no_growth(node: exp.Expr) -> float:
 class Rule:
     """A function that may be called: its names, the arguments that must be text constants, and its bounds.
 
-    `constants` are sqlglot's argument names (for an anonymous function: positions). `flaw` says what is wrong with a call, or
-    nothing. `growth` bounds the bytes that a call makes, or the steps that it takes, for each byte that it is given.
+    `constants` are sqlglot's argument names (for an anonymous function: positions). `flaw` says what is wrong with a
+    call, or nothing. `growth` bounds the bytes that a call makes, or the steps it takes, for each byte it is given.
     """
 
     names: tuple[str, ...]
@@ -38,7 +38,7 @@ class Rule:
 
 
 def _grows(factor: float) -> Callable[[exp.Expr], float]:
-    return lambda node: factor
+    return lambda _node: factor
 
 
 def _searches(key: str) -> Callable[[exp.Expr], float]:
@@ -112,6 +112,11 @@ def _between_flaw(node: exp.Expr) -> str:
     return "SYMMETRIC is not allowed: write the smaller bound first." if node.args.get("symmetric") else ""
 
 
+def _struct_flaw(node: exp.Expr) -> str:
+    named = all(isinstance(item, exp.PropertyEQ) for item in node.expressions)
+    return "" if named else "Every part needs a name, such as {'name': value}."
+
+
 _FORMAT = ("format",)
 
 RULES: dict[type[exp.Expr], Rule] = {
@@ -145,12 +150,10 @@ RULES: dict[type[exp.Expr], Rule] = {
     exp.FromBase64: Rule(("from_base64",)),
     exp.Encode: Rule(("encode",), ("charset",)),
     exp.Decode: Rule(("decode",), ("charset",)),
-    # Patterns (RE2)
+    # Patterns, by RE2
     exp.RegexpLike: Rule(("regexp_matches",), (), _regexp_like_flaw, _pattern_growth),
     exp.RegexpFullMatch: Rule(("regexp_full_match",), (), _regexp_like_flaw, _pattern_growth),
-    exp.RegexpReplace: Rule(
-        ("regexp_replace",), ("replacement",), _regexp_replace_flaw, limits.regexp_replace_growth
-    ),
+    exp.RegexpReplace: Rule(("regexp_replace",), ("replacement",), _regexp_replace_flaw, limits.regexp_replace_growth),
     exp.RegexpExtract: Rule(("regexp_extract",), (), _regexp_extract_flaw, _pattern_growth),
     exp.Like: Rule(("like",), (), limits.like_flaw, _grows(4)),
     exp.ILike: Rule(("ilike",), (), limits.like_flaw, _grows(4)),
@@ -216,7 +219,7 @@ RULES: dict[type[exp.Expr], Rule] = {
     exp.JSONObject: Rule(("json_object",), growth=_grows(6)),
     exp.JSONArray: Rule(("json_array",), growth=_grows(6)),
     exp.StructExtract: Rule(("struct_extract",)),
-    exp.Struct: Rule(("struct_pack",)),
+    exp.Struct: Rule(("struct_pack",), (), _struct_flaw),
     exp.Array: Rule(("list_value",)),
     exp.ArraySize: Rule(("array_length",)),
     exp.ArrayContains: Rule(("list_contains", "array_contains")),
@@ -266,13 +269,41 @@ CAST_TYPES: frozenset[exp.DType] = frozenset(
     }
 )  # fmt: skip
 
-_UNITS = "YEAR QUARTER MONTH WEEK DAY HOUR MINUTE SECOND MILLISECOND MICROSECOND DECADE CENTURY MILLENNIUM".split()
+_UNITS = [
+    "YEAR",
+    "QUARTER",
+    "MONTH",
+    "WEEK",
+    "DAY",
+    "HOUR",
+    "MINUTE",
+    "SECOND",
+    "MILLISECOND",
+    "MICROSECOND",
+    "DECADE",
+    "CENTURY",
+    "MILLENNIUM",
+]
 DATE_PARTS: frozenset[str] = frozenset(
-    [*_UNITS, *(unit + "S" for unit in _UNITS), "ISODOW", "ISOYEAR", "DOW", "DOY", "DAYOFWEEK", "DAYOFYEAR", "WEEKDAY", "EPOCH"]
+    [
+        *_UNITS,
+        *(unit + "S" for unit in _UNITS),
+        "ISODOW",
+        "ISOYEAR",
+        "DOW",
+        "DOY",
+        "DAYOFWEEK",
+        "DAYOFYEAR",
+        "WEEKDAY",
+        "EPOCH",
+    ]
 )
+
+
+_OPERATORS = {"between", "like", "ilike", "escape", "at time zone", "case", "interval"}
 
 
 def function_names() -> tuple[str, ...]:
     """Every name that an expression may call, in order."""
     rules = [*RULES.values(), *ANONYMOUS.values()]
-    return tuple(sorted({name for rule in rules for name in rule.names}))
+    return tuple(sorted({name for rule in rules for name in rule.names} - _OPERATORS))

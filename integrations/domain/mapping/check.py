@@ -10,7 +10,7 @@ from sqlglot import exp
 from integrations.domain.mapping.inspect import flaws_of
 from integrations.domain.mapping.model import FieldRule, Mapping
 from integrations.domain.mapping.parse import parse_expression
-from integrations.domain.mapping.problems import Flaw, Problem, ProblemCode, Refused
+from integrations.domain.mapping.problems import ExpressionError, Flaw, Problem, ProblemCode
 
 MAX_FIELDS = 200
 MAX_TARGET_BYTES = 63
@@ -36,18 +36,18 @@ def check_mapping(mapping: Mapping, columns: Dictionary[str, str] | None) -> tup
 
 
 def checked_tree(text: str, columns: Dictionary[str, str] | None) -> exp.Expr:
-    """The tree of an expression without a flaw; `Refused` with the first flaw otherwise."""
+    """The tree of an expression without a flaw; `ExpressionError` with the first flaw otherwise."""
     tree = parse_expression(text)
     flaws = flaws_of(tree, columns)
     if flaws:
-        raise Refused(flaws[0].code, flaws[0].message, flaws[0].position)
+        raise ExpressionError(flaws[0].code, flaws[0].message, flaws[0].position)
     return tree
 
 
 def _expression_flaws(text: str, columns: Dictionary[str, str] | None) -> list[Flaw]:
     try:
         return flaws_of(parse_expression(text), columns)
-    except Refused as refusal:
+    except ExpressionError as refusal:
         return [refusal.flaw]
 
 
@@ -57,7 +57,9 @@ def _target_flaws(rule: FieldRule) -> list[Flaw]:
         message = "Give the field a name of printable characters, without quotes, backslashes or spaces around it."
         return [Flaw(ProblemCode.BAD_TARGET, message)]
     if len(name.encode()) > MAX_TARGET_BYTES:
-        return [Flaw(ProblemCode.BAD_TARGET, f"The name of the field is longer than {MAX_TARGET_BYTES} bytes. Shorten it.")]
+        return [
+            Flaw(ProblemCode.BAD_TARGET, f"The name of the field is longer than {MAX_TARGET_BYTES} bytes. Shorten it.")
+        ]
     return []
 
 

@@ -29,7 +29,7 @@ _SQL_TYPES = {
 }
 
 
-class MappingRefused(Exception):
+class MappingProblemsError(Exception):
     """The mapping has problems and is not compiled."""
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
@@ -41,7 +41,7 @@ class MappingRefused(Exception):
 class Compiled:
     """One expression as SQL: the bare value, the value in its type (NULL where either fails), and what it reads.
 
-    `columns` are source columns by their place. `source` is the place of the column where the expression is nothing else.
+    `columns` are source columns by their place. `source` is that place where the expression is one column.
     """
 
     sql: str
@@ -59,19 +59,23 @@ class Program:
     fields: tuple[Compiled, ...]
     filter: Compiled | None
 
+    @property
+    def expressions(self) -> tuple[Compiled, ...]:
+        return (*self.fields, self.filter) if self.filter else self.fields
+
 
 def compile_mapping(mapping: Mapping, columns: Dictionary[str, str]) -> Program:
-    """The program of a mapping over these columns (their order counts); MappingRefused with all problems otherwise."""
+    """The program of a mapping over these columns (their order counts); MappingProblemsError with all problems."""
     problems = check_mapping(mapping, columns)
     if problems:
-        raise MappingRefused(problems)
+        raise MappingProblemsError(problems)
     fields = tuple(compile_expression(rule.expression, sql_type(rule), columns) for rule in mapping.fields)
     condition = compile_expression(mapping.filter, "BOOLEAN", columns) if mapping.filter.strip() else None
     return Program(mapping.fields, fields, condition)
 
 
 def compile_expression(text: str, type_sql: str, columns: Dictionary[str, str]) -> Compiled:
-    """One expression as SQL of a type; `Refused` where it has a flaw."""
+    """One expression as SQL of a type; `ExpressionError` where it has a flaw."""
     tree = checked_tree(text, columns)
     places = {name: place for place, name in enumerate(columns)}
     cost: dict[str, float] = {}
@@ -87,7 +91,7 @@ def compile_expression(text: str, type_sql: str, columns: Dictionary[str, str]) 
 
 
 def typed(sql: str, type_sql: str) -> str:
-    """The value in its type, or NULL where the expression or the conversion fails. A conversion that fails costs no exception."""
+    """The value in its type, or NULL where it fails; a failed TRY_CAST costs no exception, a failed CAST does."""
     converted = f"TRY_CAST(({sql}) AS {type_sql})"
     return f"TRY(CAST({converted} AS VARCHAR))" if type_sql == "JSON" else f"TRY({converted})"
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from integrations.domain.mapping.allowlist import ANONYMOUS, CAST_TYPES, DATE_PARTS, PLAIN_NODES, RULES, Rule, function_names
+from integrations.domain.mapping.allowlist import (
+    ANONYMOUS,
+    CAST_TYPES,
+    DATE_PARTS,
+    PLAIN_NODES,
+    RULES,
+    Rule,
+    function_names,
+)
 from integrations.domain.mapping.limits import MAX_PAD
 from integrations.domain.mapping.parse import position_of
 from integrations.domain.mapping.problems import Flaw, ProblemCode, did_you_mean
@@ -69,7 +77,7 @@ def cost_of(tree: exp.Expr) -> Cost:
 def _costly() -> Flaw:
     return Flaw(
         ProblemCode.TOO_COSTLY,
-        "The expression can make a value many thousand times longer than the record. Use fewer nested replacements and repeats.",
+        "The expression can make a value thousands of times longer than the record. Use fewer replacements and repeats.",
     )
 
 
@@ -82,9 +90,14 @@ def _size_flaw(tree: exp.Expr) -> Flaw | None:
         deepest = max(deepest, depth)
         todo.extend((child, depth + _nests(node, child)) for child in node.iter_expressions())
     if parts > MAX_NODES:
-        return Flaw(ProblemCode.TOO_COMPLEX, f"The expression has {parts} parts; {MAX_NODES} are allowed. Split it over several fields.")
+        return Flaw(
+            ProblemCode.TOO_COMPLEX,
+            f"The expression has {parts} parts; {MAX_NODES} are allowed. Split it over several fields.",
+        )
     if deepest > MAX_DEPTH:
-        return Flaw(ProblemCode.TOO_COMPLEX, f"The expression nests {deepest} deep; {MAX_DEPTH} are allowed. Simplify it.")
+        return Flaw(
+            ProblemCode.TOO_COMPLEX, f"The expression nests {deepest} deep; {MAX_DEPTH} are allowed. Simplify it."
+        )
     return None
 
 
@@ -155,7 +168,7 @@ def _is_text_constant(node: exp.Expr) -> bool:
 
 def _type_flaws(node: exp.DataType) -> Iterator[Flaw]:
     if node.this not in CAST_TYPES or node.args.get("nested"):
-        message = f"A value cannot be cast to {node.sql('duckdb')[:40]} here. Use a plain type such as varchar, bigint or decimal(18,2)."
+        message = f"A value cannot be cast to {node.sql('duckdb')[:40]}. Use varchar, bigint or decimal(18,2)."
         yield Flaw(ProblemCode.FORBIDDEN_SYNTAX, message, position_of(node.parent or node))
 
 

@@ -35,7 +35,7 @@ def like_flaw(node: exp.Expr) -> str:
     if pattern is None or len(pattern) > MAX_PATTERN:
         return f"The pattern of LIKE must be a text in quotes of at most {MAX_PATTERN} characters."
     if pattern.rstrip("%").count("%") > 1:
-        return "The pattern of LIKE may hold one % at its start, one inside, not both, and one at its end. Use regexp_matches."
+        return "LIKE may hold one % at its start or inside, not both, and one at its end. Use regexp_matches."
     return ""
 
 

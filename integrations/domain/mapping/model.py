@@ -51,7 +51,7 @@ class FieldRule:
     def __post_init__(self) -> None:
         if not (1 <= self.precision <= 38 and 0 <= self.scale <= self.precision):
             raise MappingFormatError(
-                f"decimal({self.precision},{self.scale}) does not exist: use 1 to 38 digits, and a scale of at most as many."
+                f"decimal({self.precision},{self.scale}) does not exist: use 1 to 38 digits, the scale among them."
             )
 
     @property
@@ -61,14 +61,14 @@ class FieldRule:
 
     @classmethod
     def of(cls, target: str, expression: str, type_name: str, *, required: bool = False) -> FieldRule:
-        """A rule whose type is written as text, e.g. `decimal(18,2)`; MappingFormatError where there is no such type."""
+        """A rule whose type is text, e.g. `decimal(18,2)`; MappingFormatError where there is no such type."""
         kind, precision, scale = parse_type(type_name)
         return cls(target, expression, kind, required, precision, scale)
 
 
 @dataclass(frozen=True)
 class Mapping:
-    """The fields of a destination record, and a filter that keeps a source record where it is true (empty: keep all)."""
+    """The fields of a destination record, and a filter that keeps a record where it is true (empty: keep all)."""
 
     fields: tuple[FieldRule, ...]
     filter: str = ""

@@ -11,9 +11,10 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import ParseError, SqlglotError, TokenError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.generators.duckdb import DuckDBGenerator
+from sqlglot.tokenizer_core import Token, TokenType
 
-from integrations.domain.mapping.problems import ProblemCode, Refused
+from integrations.domain.mapping.problems import ExpressionError, ProblemCode
 
 MAX_BYTES = 4096
 MAX_BRACKETS = 40
@@ -22,40 +23,44 @@ MAX_TOKENS = 1000
 _OPENING = {TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE}
 _CLOSING = {TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.END}
 
-# What sqlglot raises, beside its own errors, on text that is not SQL (found by fuzzing); a recursion error is its way to
-# say that brackets nest too deep for the stack it was called on.
+# What sqlglot raises, beside its own errors, on text that is not SQL; a recursion error is its way to say that brackets
+# nest too deep for the stack it was called on.
 _PARSER_CRASHES = (AttributeError, AssertionError, IndexError, KeyError, TypeError, ValueError)
 
 
 class MappingDialect(DuckDB):
-    """DuckDB's dialect with JSON access as plain calls: its `->` binds weaker than `=`, so written out it would change meaning."""
+    """DuckDB's dialect with JSON access as plain calls: its `->` binds weaker than `=`, and would change meaning."""
 
     def to_json_path(self, path: Any) -> Any:  # Any: sqlglot's own signature differs between versions
         return path
 
-    class Generator(DuckDB.Generator):
+    class Generator(DuckDBGenerator):
         TRANSFORMS: ClassVar[dict[Any, Any]] = {
-            **DuckDB.Generator.TRANSFORMS,
+            **DuckDBGenerator.TRANSFORMS,
             exp.JSONExtract: lambda self, e: self.func("JSON_EXTRACT", e.this, e.expression),
             exp.JSONExtractScalar: lambda self, e: self.func("JSON_EXTRACT_STRING", e.this, e.expression),
         }
 
 
 def parse_expression(text: str) -> exp.Expr:
-    """The tree of one expression, with dotted names made into struct access; `Refused` where it is not exactly one."""
+    """The tree of one expression, dotted names made into struct access; `ExpressionError` where there is not exactly one."""
     if len(text.encode(errors="surrogatepass")) > MAX_BYTES:
-        raise Refused(ProblemCode.TOO_LONG, f"The expression is longer than {MAX_BYTES} bytes. Split it over several fields.")
+        raise ExpressionError(
+            ProblemCode.TOO_LONG, f"The expression is longer than {MAX_BYTES} bytes. Split it over several fields."
+        )
     _check_tokens(_tokens(text))
     try:
         trees = sqlglot.parse(text, read=MappingDialect)
     except ParseError as error:
         raise _syntax(text, error) from None
     except RecursionError:
-        raise Refused(ProblemCode.TOO_COMPLEX, "The expression nests too deep. Simplify it.") from None
+        raise ExpressionError(ProblemCode.TOO_COMPLEX, "The expression nests too deep. Simplify it.") from None
     except (SqlglotError, *_PARSER_CRASHES):
-        raise Refused(ProblemCode.SYNTAX, "The expression cannot be read as SQL. Check brackets, commas and quotes.") from None
+        raise ExpressionError(
+            ProblemCode.SYNTAX, "The expression cannot be read as SQL. Check brackets, commas and quotes."
+        ) from None
     if len(trees) != 1 or trees[0] is None:
-        raise Refused(ProblemCode.EMPTY, "Write an expression, for example a column name.")
+        raise ExpressionError(ProblemCode.EMPTY, "Write an expression, for example a column name.")
     return trees[0].transform(_struct_access)
 
 
@@ -75,38 +80,44 @@ def _tokens(text: str) -> list[Token]:
     try:
         return sqlglot.tokenize(text, read=MappingDialect)
     except TokenError:
-        raise Refused(ProblemCode.SYNTAX, "A quote or a comment is not closed. Close it.") from None
+        raise ExpressionError(ProblemCode.SYNTAX, "A quote or a comment is not closed. Close it.") from None
 
 
 def _check_tokens(tokens: list[Token]) -> None:
     if not tokens:
-        raise Refused(ProblemCode.EMPTY, "Write an expression, for example a column name.", 0)
+        raise ExpressionError(ProblemCode.EMPTY, "Write an expression, for example a column name.", 0)
     if len(tokens) > MAX_TOKENS:
-        raise Refused(ProblemCode.TOO_COMPLEX, "The expression has too many parts. Split it over several fields.")
+        raise ExpressionError(
+            ProblemCode.TOO_COMPLEX, "The expression has too many parts. Split it over several fields."
+        )
     depth = 0
     for token in tokens:
         if token.comments:
-            raise Refused(ProblemCode.FORBIDDEN_SYNTAX, "Comments are not allowed in an expression. Remove it.", token.start)
+            raise ExpressionError(
+                ProblemCode.FORBIDDEN_SYNTAX, "Comments are not allowed in an expression. Remove it.", token.start
+            )
         if token.token_type is TokenType.SEMICOLON:
-            raise Refused(ProblemCode.FORBIDDEN_SYNTAX, "Only one expression is allowed. Remove the semicolon.", token.start)
+            raise ExpressionError(
+                ProblemCode.FORBIDDEN_SYNTAX, "Only one expression is allowed. Remove the semicolon.", token.start
+            )
         # sqlglot writes DuckDB's `~` (whole match) as a search: the result would differ from what is written.
         if token.token_type is TokenType.TILDE:
             message = "'~' is not allowed. Use regexp_matches or regexp_full_match."
-            raise Refused(ProblemCode.FORBIDDEN_SYNTAX, message, token.start)
+            raise ExpressionError(ProblemCode.FORBIDDEN_SYNTAX, message, token.start)
         depth += (token.token_type in _OPENING) - (token.token_type in _CLOSING)
         if depth > MAX_BRACKETS:
-            raise Refused(ProblemCode.TOO_COMPLEX, "The expression nests too deep. Simplify it.", token.start)
+            raise ExpressionError(ProblemCode.TOO_COMPLEX, "The expression nests too deep. Simplify it.", token.start)
 
 
-def _syntax(text: str, error: ParseError) -> Refused:
+def _syntax(text: str, error: ParseError) -> ExpressionError:
     first = error.errors[0] if error.errors else {}
     near = str(first.get("highlight") or "")
     lines = text.splitlines(keepends=True)
     before = sum(len(line) for line in lines[: int(first.get("line") or 1) - 1])
     position = max(0, before + int(first.get("col") or 1) - max(len(near), 1))
     shown = f" near {near[:40]!r}" if near else ""
-    message = f"The expression cannot be read{shown}. Check for a missing operand, comma or bracket, or a wrong number of arguments."
-    return Refused(ProblemCode.SYNTAX, message, position)
+    message = f"The expression cannot be read{shown}. Check operands, commas, brackets and the number of arguments."
+    return ExpressionError(ProblemCode.SYNTAX, message, position)
 
 
 def _struct_access(node: exp.Expr) -> exp.Expr:

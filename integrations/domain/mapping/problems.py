@@ -37,7 +37,7 @@ class Flaw:
     position: int | None = None
 
 
-class Refused(Exception):
+class ExpressionError(Exception):
     """The text is no expression that could be looked into further."""
 
     def __init__(self, code: ProblemCode, message: str, position: int | None = None) -> None:

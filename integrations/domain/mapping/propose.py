@@ -11,7 +11,7 @@ from sqlglot import exp
 from integrations.domain.mapping.check import FORBIDDEN_IN_TARGET, MAX_TARGET_BYTES
 from integrations.domain.mapping.model import FieldRule, Mapping
 from integrations.domain.mapping.parse import parse_expression
-from integrations.domain.mapping.problems import Refused
+from integrations.domain.mapping.problems import ExpressionError
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def diff_mappings(before: Mapping, after: Mapping) -> Difference:
 def _reads_as_column(name: str) -> bool:
     try:
         tree = parse_expression(name)
-    except Refused:
+    except ExpressionError:
         return False
     return isinstance(tree, exp.Column) and tree.name == name
 
