@@ -1,0 +1,151 @@
+"""Reads a table in the order of a key, so that the last row's key says exactly where to go on.
+
+A full read follows the primary key, or the key columns that the stream names; an incremental read follows its cursor
+field, then that key. The cursor holds the last row's ordering values as text, cast back by their SQL types. Rows with a
+NULL in the cursor field are read first, by key; a later run finds new ones above the last such key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+from psycopg import sql
+
+from integrations.connectors.base import Batch, ReadRequest
+from integrations.connectors.postgres import types
+from integrations.connectors.postgres.catalogue import Column, Table
+from integrations.connectors.postgres.selection import Progress, Select
+from integrations.connectors.postgres.session import Session
+from integrations.connectors.sql import Key, Order, Position, position_of, source_changed
+from integrations.errors import KEY_MISSING, NeedsPerson
+
+
+@dataclass(frozen=True)
+class OrderColumn:
+    """One ordering column; a type without an order of its own is ordered by its text, byte by byte."""
+
+    column: Column
+
+    @property
+    def expression(self) -> sql.Composable:
+        """What to order and compare by."""
+        name = sql.Identifier(self.column.name)
+        return name if types.is_ordered(self.column) else sql.SQL('({}::text COLLATE "C")').format(name)
+
+    @property
+    def value(self) -> sql.Composable:
+        """What to select to learn the value."""
+        text = sql.SQL("{}::text").format(sql.Identifier(self.column.name))
+        return types.selected(self.column) if types.is_ordered(self.column) else text
+
+    def literal(self, value: object) -> sql.Composable:
+        """Return a value of the cursor as SQL."""
+        # `declared` is made and quoted by PostgreSQL's own format_type.
+        kind = sql.SQL(self.column.declared if types.is_ordered(self.column) else "text")
+        return sql.SQL("{}::{}").format(sql.Literal(str(value)), kind)
+
+
+class KeyedReader:
+    """One read of one table by key."""
+
+    def __init__(self, session: Session, table: Table, request: ReadRequest) -> None:
+        self.table, self.request = table, request
+        self.order = Order(request.cursor_field, request.primary_key or table.primary_key)
+        missing = [name for name in self.order.columns if name not in table.by_name]
+        if missing:
+            raise source_changed(table.name, f"{', '.join(missing)} is gone")
+        self.ordering = tuple(OrderColumn(table.by_name[name]) for name in self.order.columns)
+        self.select = Select(session, table, request, hidden=tuple(column.value for column in self.ordering))
+        self.session = session
+
+    def batches(self) -> Iterator[Batch]:
+        """Yield the batches after the request's cursor, within the caller's transaction."""
+        position = position_of(self.request.cursor, self.order)
+        progress = self._progress(position)
+        if self._can_be_null(self.order.cursor_field):
+            for piece, key in self._pieces(self._null_statement(position), self.ordering[1:]):
+                position = Position(position.after, key)
+                yield self.select.batch(piece, position.cursor(self.order), progress)
+        for piece, key in self._pieces(self._statement(position), self.ordering):
+            position = Position(key, position.after_null)
+            yield self.select.batch(piece, position.cursor(self.order), progress)
+
+    def _can_be_null(self, name: str) -> bool:
+        return bool(name) and name not in self.order.key and self.table.by_name[name].nullable
+
+    def _progress(self, position: Position) -> Progress:
+        total = self.table.estimated_rows
+        if not total or self.request.cursor is None:
+            return Progress(total)
+        remaining = self.session.plan_rows(self._statement(position))
+        return Progress(total, max(0, total - remaining))
+
+    def _null_statement(self, position: Position) -> sql.Composable:
+        field = sql.SQL("{} IS NULL AND ").format(sql.Identifier(self.order.cursor_field))
+        key = self.ordering[1:]
+        return self.select.statement(field + self._after(key, position.after_null), _listed(key))
+
+    def _statement(self, position: Position) -> sql.Composable:
+        condition = self._after(self.ordering, position.after)
+        if self._can_be_null(self.order.cursor_field):
+            condition = sql.SQL("{} IS NOT NULL AND ").format(sql.Identifier(self.order.cursor_field)) + condition
+        return self.select.statement(condition, _listed(self.ordering))
+
+    def _after(self, ordering: tuple[OrderColumn, ...], key: Key | None) -> sql.Composable:
+        """Everything above a key. Rows with a NULL in a key are let through, so that they are met and refused, not lost."""
+        if key is None:
+            return sql.SQL("true")
+        values = sql.SQL(", ").join([column.literal(value) for column, value in zip(ordering, key, strict=True)])
+        # The operator is named with its schema: no function of another user stands in for it.
+        above = sql.SQL("ROW({}) OPERATOR(pg_catalog.>) ROW({})").format(_listed(ordering), values)
+        solid = all(not self.table.by_name[name].nullable for name in self.order.key)
+        return above if solid else sql.SQL("({}) IS NOT FALSE").format(above)
+
+    def _pieces(
+        self, statement: sql.Composable, ordering: tuple[OrderColumn, ...]
+    ) -> Iterator[tuple[pa.RecordBatch, Key]]:
+        """Yield pieces with the key of their last row.
+
+        Where no unique index keeps rows apart, a piece waits for the next one: if a key goes on there, no cursor between
+        them could be exact.
+        """
+        unique = self.table.is_unique(self.order.key)
+        waiting: tuple[pa.RecordBatch, Key] | None = None
+        for piece in self.select.pieces(statement):
+            self._refuse_null_keys(piece)
+            if waiting and waiting[1] == self._key(piece, 0, ordering):
+                raise no_key(self.table, f"several rows share one value of {', '.join(self.order.columns)}")
+            if waiting:
+                yield waiting
+            waiting = (piece, self._key(piece, piece.num_rows - 1, ordering))
+            if unique:
+                yield waiting
+                waiting = None
+        if waiting:
+            yield waiting
+
+    def _hidden(self, piece: pa.RecordBatch, column: OrderColumn) -> pa.Array:
+        return piece.column(len(self.select.fields) + self.ordering.index(column))
+
+    def _key(self, piece: pa.RecordBatch, row: int, ordering: tuple[OrderColumn, ...]) -> Key:
+        return tuple(types.value_text(self._hidden(piece, column), row) for column in ordering)
+
+    def _refuse_null_keys(self, piece: pa.RecordBatch) -> None:
+        for column in self.ordering:
+            if column.column.name in self.order.key and self._hidden(piece, column).null_count:
+                raise no_key(self.table, f"the key column {column.column.name!r} holds NULL")
+
+
+def _listed(ordering: tuple[OrderColumn, ...]) -> sql.Composable:
+    return sql.SQL(", ").join([column.expression for column in ordering])
+
+
+def no_key(table: Table, why: str) -> NeedsPerson:
+    """The error for a table that cannot be read in an exact order."""
+    return NeedsPerson(
+        KEY_MISSING,
+        f"{table.name!r} cannot be continued exactly: {why}.",
+        what_to_do="Name key columns of the stream that are unique and never NULL, or give the table a primary key.",
+    )
