@@ -114,3 +114,18 @@ SOURCE_EMPTY = declare(
 INTERNAL_ERROR = declare(
     "internal_error", "A defect in Signalbox or in a connector stopped this.", "Report it with the trace id; nothing was lost, the checkpoint stands."
 )
+SCHEMA_CHANGED = declare(
+    "schema_changed", "The columns of the source changed while it was read.", "Start the run again; it goes on from its checkpoint with the new columns."
+)
+REQUIRED_MISSING = declare(
+    "required_missing", "A required field has no value in this record.", "Correct the record or the mapping, then redrive the dead letter."
+)
+CONVERSION_FAILED = declare(
+    "conversion_failed", "A value could not be made into the type of its field.", "Correct the record or the expression, then redrive the dead letter."
+)
+FILTER_FAILED = declare(
+    "filter_failed", "The filter of the mapping could not be evaluated for this record.", "Correct the record or the filter, then redrive the dead letter."
+)
+VALUE_TOO_LARGE = declare(
+    "value_too_large", "The record is too large for what the mapping makes of it.", "Simplify the expressions over its largest field, then redrive it."
+)
