@@ -12,5 +12,6 @@ class AccountsConfig(AppConfig):
     verbose_name = "Accounts"
 
     def ready(self) -> None:
-        """Listen to sign-ins once the models are there."""
-        import_module("accounts.receivers")
+        """Listen to sign-ins, and tell the API's schema how to sign in, once the models are there."""
+        for module in ("accounts.receivers", "accounts.api.schema"):
+            import_module(module)

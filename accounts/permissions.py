@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, cast
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
@@ -15,13 +15,16 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from accounts.access import Access, access_of, has_permission, is_instance_allowed
 from accounts.declarations import Declaration, Reach, public, requires_permission, shell_command
 from accounts.errors import PERMISSION_DENIED, Denied
 from accounts.models import ApiToken, User
 from accounts.requests import SignedInRequest, WorkspaceRequest
+
+if TYPE_CHECKING:
+    # DRF's views import this module by name while they load: a real import would be a circle.
+    from rest_framework.views import APIView
 
 __all__ = [
     "PUBLIC",

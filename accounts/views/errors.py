@@ -6,6 +6,7 @@ import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
+from accounts.api.problems import CONTENT_TYPE, problem
 from accounts.domain.roles import ROLE_PERMISSIONS
 from accounts.errors import CATALOGUE, INPUT_INVALID, NOT_FOUND, PERMISSION_DENIED, SignalboxError, declare
 
@@ -56,16 +57,15 @@ def _catalogued(request: HttpRequest, status: int, code: str) -> HttpResponse:
 def _answer(
     request: HttpRequest, status: int, code: str, message: str, what_to_do: str, permission: str
 ) -> HttpResponse:
-    trace_id = str(structlog.contextvars.get_contextvars().get("trace_id", ""))
     if request.path.startswith("/api/"):
-        return problem_response(status, code, message, what_to_do, trace_id)
+        return problem_response(status, code, message, what_to_do)
     context = {
         "status": status,
         "title": _TITLES.get(status, "Something failed"),
         "code": code,
         "message": message,
         "what_to_do": what_to_do,
-        "trace_id": trace_id,
+        "trace_id": str(structlog.contextvars.get_contextvars().get("trace_id", "")),
         "permission": permission,
         "roles": [role.value for role, held in ROLE_PERMISSIONS.items() if permission in held],
     }
@@ -78,15 +78,7 @@ def _page_for(status: int) -> str:
     return f"{status}.html" if status in (403, 404, 500) else "errors/problem.html"
 
 
-def problem_response(status: int, code: str, message: str, what_to_do: str, trace_id: str) -> JsonResponse:
-    """RFC 9457, for API paths that never reached an API view."""
-    body = {
-        "type": f"urn:signalbox:error:{code}",
-        "title": CATALOGUE[code].meaning,
-        "status": status,
-        "detail": message,
-        "code": code,
-        "what_to_do": what_to_do,
-        "trace_id": trace_id,
-    }
-    return JsonResponse(body, status=status, content_type="application/problem+json")
+def problem_response(status: int, code: str, message: str, what_to_do: str) -> JsonResponse:
+    """The same document as the API's own, for API paths that never reached an API view."""
+    body = problem(status, code, message, what_to_do=what_to_do)
+    return JsonResponse(body, status=status, content_type=CONTENT_TYPE)

@@ -1,0 +1,39 @@
+"""Filters of the API's lists."""
+
+from __future__ import annotations
+
+import django_filters
+
+from accounts.models import ApiToken, AuditEntry, Membership
+
+
+class MemberFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter ships no types
+    """By role or address."""
+
+    email = django_filters.CharFilter(field_name="user__email", lookup_expr="iexact")
+
+    class Meta:
+        model = Membership
+        fields = ["role", "email"]
+
+
+class TokenFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter ships no types
+    """By creator, or only those not revoked."""
+
+    revoked = django_filters.BooleanFilter(field_name="revoked_at", lookup_expr="isnull", exclude=True)
+
+    class Meta:
+        model = ApiToken
+        fields = ["creator", "revoked"]
+
+
+class AuditFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter ships no types
+    """By actor, action, object and time."""
+
+    since = django_filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte")
+    until = django_filters.IsoDateTimeFilter(field_name="at", lookup_expr="lte")
+    actor = django_filters.UUIDFilter(field_name="actor_id")
+
+    class Meta:
+        model = AuditEntry
+        fields = ["actor", "action", "object_type", "object_id", "since", "until"]

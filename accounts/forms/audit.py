@@ -1,0 +1,46 @@
+"""The filters of the audit log: parsed, never handed to the database as they came."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+from typing import Any, cast
+
+from django import forms
+from django.db.models import Q, QuerySet
+
+from accounts.models import AuditEntry, User, Workspace
+
+
+class AuditFilterForm(forms.Form):
+    """Each field narrows the list; an empty one does not."""
+
+    actor = forms.ModelChoiceField(queryset=User.objects.none(), required=False, empty_label="anybody")
+    action = forms.CharField(max_length=60, required=False, help_text="for example member.added, or member.")
+    object = forms.CharField(max_length=254, required=False, label="Object", help_text="its id, or a part of its name")
+    since = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    before = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
+    after = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
+
+    # Django's own arguments are passed on as they come.
+    def __init__(self, *args: Any, workspace: Workspace, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = cast("forms.ModelChoiceField[User]", self.fields["actor"])
+        known = AuditEntry.objects.of(workspace).filter(actor__isnull=False).order_by().values("actor")
+        field.queryset = User.objects.filter(pk__in=known)
+
+    def narrow(self, entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+        """Apply the filters; call it after `is_valid`."""
+        data = self.cleaned_data
+        if data["actor"]:
+            entries = entries.filter(actor=data["actor"])
+        if data["action"]:
+            entries = entries.filter(action__startswith=data["action"])
+        if data["object"]:
+            wanted = data["object"]
+            entries = entries.filter(Q(object_id=wanted) | Q(object_label__icontains=wanted) | Q(object_type=wanted))
+        if data["since"]:
+            entries = entries.filter(at__gte=datetime.combine(data["since"], time.min, tzinfo=UTC))
+        if data["until"]:
+            entries = entries.filter(at__lte=datetime.combine(data["until"], time.max, tzinfo=UTC))
+        return entries
