@@ -26,7 +26,13 @@ class RetryLater(SignalboxError):
     status = 503
 
     def __init__(
-        self, code: str, message: str, *, retry_after_seconds: float | None = None, what_to_do: str = "", **detail: object
+        self,
+        code: str,
+        message: str,
+        *,
+        retry_after_seconds: float | None = None,
+        what_to_do: str = "",
+        **detail: object,
     ) -> None:
         super().__init__(code, message, what_to_do=what_to_do, **detail)
         self.retry_after_seconds = retry_after_seconds
@@ -44,12 +50,18 @@ class RecordsRefused(SignalboxError):
     status = 422
 
 
-SETTINGS_INVALID = declare("settings_invalid", "A connector's settings cannot be used.", "Open the connector and correct the named setting.")
+SETTINGS_INVALID = declare(
+    "settings_invalid", "A connector's settings cannot be used.", "Open the connector and correct the named setting."
+)
 CREDENTIAL_REFUSED = declare(
-    "credential_refused", "The other system refused the credential.", "Store a valid credential for this connector, then test it."
+    "credential_refused",
+    "The other system refused the credential.",
+    "Store a valid credential for this connector, then test it.",
 )
 CREDENTIAL_MISSING = declare(
-    "credential_missing", "The connector needs a credential and has none.", "Choose or create a credential for this connector."
+    "credential_missing",
+    "The connector needs a credential and has none.",
+    "Choose or create a credential for this connector.",
 )
 ADDRESS_BLOCKED = declare(
     "address_blocked",
@@ -57,75 +69,167 @@ ADDRESS_BLOCKED = declare(
     "Use a public address, or let the instance admin add the exact host and port to SIGNALBOX_EGRESS_ALLOW.",
 )
 ADDRESS_INVALID = declare("address_invalid", "The address cannot be used.", "Correct the address of the connector.")
-HOST_NOT_FOUND = declare("host_not_found", "The host name cannot be resolved.", "Check the host name, and the DNS of the worker's machine.")
-UNREACHABLE = declare("unreachable", "The other system cannot be reached.", "Check that it is up and reachable from the worker, then test the connector.")
+HOST_NOT_FOUND = declare(
+    "host_not_found", "The host name cannot be resolved.", "Check the host name, and the DNS of the worker's machine."
+)
+UNREACHABLE = declare(
+    "unreachable",
+    "The other system cannot be reached.",
+    "Check that it is up and reachable from the worker, then test the connector.",
+)
 TLS_FAILED = declare(
-    "tls_failed", "The other system's certificate is not trusted, or no secure connection could be agreed on.",
+    "tls_failed",
+    "The other system's certificate is not trusted, or no secure connection could be agreed on.",
     "Correct the certificate or the host name; a private authority must be trusted by the worker's machine.",
 )
-TIMED_OUT = declare("timed_out", "The other system did not answer in time.", "Check its load, or raise the timeout in the policy.")
-RATE_LIMITED = declare("rate_limited", "The other system asks to slow down.", "Nothing to do: the run goes on when it is allowed to.")
-SERVER_FAILED = declare("server_failed", "The other system answered with a server error.", "Check the other system; the run is retried as the policy says.")
-REQUEST_REFUSED = declare("request_refused", "The other system refused the request.", "Check the path, the parameters and the permissions of the credential.")
-REDIRECT_REFUSED = declare("redirect_refused", "The other system redirected the request elsewhere.", "Enter the final address in the connector; redirects are not followed.")
+TIMED_OUT = declare(
+    "timed_out", "The other system did not answer in time.", "Check its load, or raise the timeout in the policy."
+)
+RATE_LIMITED = declare(
+    "rate_limited", "The other system asks to slow down.", "Nothing to do: the run goes on when it is allowed to."
+)
+SERVER_FAILED = declare(
+    "server_failed",
+    "The other system answered with a server error.",
+    "Check the other system; the run is retried as the policy says.",
+)
+REQUEST_REFUSED = declare(
+    "request_refused",
+    "The other system refused the request.",
+    "Check the path, the parameters and the permissions of the credential.",
+)
+REDIRECT_REFUSED = declare(
+    "redirect_refused",
+    "The other system redirected the request elsewhere.",
+    "Enter the final address in the connector; redirects are not followed.",
+)
 ANSWER_UNDECODABLE = declare(
-    "answer_undecodable", "The answer is not what the connector declares (for example a web page in place of JSON).",
+    "answer_undecodable",
+    "The answer is not what the connector declares (for example a web page in place of JSON).",
     "Check the address and the credential; open the sample on the run's page.",
 )
-ANSWER_TOO_LARGE = declare("answer_too_large", "An answer is larger than the limit.", "Ask for smaller pages, or raise the byte limit in the policy.")
-RECORDS_NOT_FOUND = declare("records_not_found", "The declared record path is not in the answer.", "Correct the record path of the stream.")
-PAGINATION_NO_PROGRESS = declare(
-    "pagination_no_progress", "The source repeats the same page or cursor.", "Check the paging settings of the stream; nothing was lost."
+ANSWER_TOO_LARGE = declare(
+    "answer_too_large",
+    "An answer is larger than the limit.",
+    "Ask for smaller pages, or raise the byte limit in the policy.",
 )
-PAGE_LIMIT = declare("page_limit", "The run reached its limit of pages.", "Raise the page limit in the policy, or narrow the stream.")
-STREAM_MISSING = declare("stream_missing", "The stream does not exist in the source.", "Choose another stream, or bring the table, file or path back.")
+RECORDS_NOT_FOUND = declare(
+    "records_not_found", "The declared record path is not in the answer.", "Correct the record path of the stream."
+)
+PAGINATION_NO_PROGRESS = declare(
+    "pagination_no_progress",
+    "The source repeats the same page or cursor.",
+    "Check the paging settings of the stream; nothing was lost.",
+)
+PAGE_LIMIT = declare(
+    "page_limit", "The run reached its limit of pages.", "Raise the page limit in the policy, or narrow the stream."
+)
+STREAM_MISSING = declare(
+    "stream_missing",
+    "The stream does not exist in the source.",
+    "Choose another stream, or bring the table, file or path back.",
+)
 SOURCE_CHANGED = declare(
     "source_changed",
     "The columns of the source are not those that the run began with.",
     "Discover the stream again, check the mapping, then start a new run.",
 )
-FILE_OUTSIDE_ROOT = declare("file_outside_root", "The path leaves the folder that this instance allows.", "Use a path below the folder that the instance allows.")
-FILE_UNREADABLE = declare("file_unreadable", "The file cannot be read as the declared format.", "Check the file and the format settings of the connector.")
-TABLE_INCOMPATIBLE = declare(
-    "table_incompatible", "The destination table does not fit the records.", "Change the mapping, or alter the table to fit."
+FILE_OUTSIDE_ROOT = declare(
+    "file_outside_root",
+    "The path leaves the folder that this instance allows.",
+    "Use a path below the folder that the instance allows.",
 )
-KEY_MISSING = declare("key_missing", "Upsert needs key columns that the destination can match on.", "Choose the key columns, and give the table a unique index on them.")
-PERMISSION_MISSING = declare("permission_missing", "The credential may not do this in the other system.", "Grant the named right in the other system, or use another credential.")
-RECORD_REFUSED = declare("record_refused", "The destination refused a record.", "Inspect the dead letter, correct the mapping or the record, then redrive it.")
-DESTINATION_FULL = declare("destination_full", "The destination has no space left.", "Free space in the destination; the run goes on from its checkpoint.")
-CURSOR_INVALID = declare("cursor_invalid", "The stored cursor does not fit the source any more.", "Reset the checkpoint to read the stream from its start.")
-LEASE_LOST = declare("lease_lost", "Another worker has taken this run over.", "Nothing to do: the other worker goes on from the checkpoint.")
+FILE_UNREADABLE = declare(
+    "file_unreadable",
+    "The file cannot be read as the declared format.",
+    "Check the file and the format settings of the connector.",
+)
+TABLE_INCOMPATIBLE = declare(
+    "table_incompatible",
+    "The destination table does not fit the records.",
+    "Change the mapping, or alter the table to fit.",
+)
+KEY_MISSING = declare(
+    "key_missing",
+    "Upsert needs key columns that the destination can match on.",
+    "Choose the key columns, and give the table a unique index on them.",
+)
+PERMISSION_MISSING = declare(
+    "permission_missing",
+    "The credential may not do this in the other system.",
+    "Grant the named right in the other system, or use another credential.",
+)
+RECORD_REFUSED = declare(
+    "record_refused",
+    "The destination refused a record.",
+    "Inspect the dead letter, correct the mapping or the record, then redrive it.",
+)
+DESTINATION_FULL = declare(
+    "destination_full",
+    "The destination has no space left.",
+    "Free space in the destination; the run goes on from its checkpoint.",
+)
+CURSOR_INVALID = declare(
+    "cursor_invalid",
+    "The stored cursor does not fit the source any more.",
+    "Reset the checkpoint to read the stream from its start.",
+)
+LEASE_LOST = declare(
+    "lease_lost",
+    "Another worker has taken this run over.",
+    "Nothing to do: the other worker goes on from the checkpoint.",
+)
 RUN_CANCELLED = declare("run_cancelled", "The run was cancelled.", "Start a new run when you want it to go on.")
-MAPPING_INVALID = declare("mapping_invalid", "The mapping cannot be used.", "Open the mapping and correct the marked expression.")
+MAPPING_INVALID = declare(
+    "mapping_invalid", "The mapping cannot be used.", "Open the mapping and correct the marked expression."
+)
 TOO_MANY_REJECTED = declare(
-    "too_many_rejected", "More records were set aside than the policy allows.", "Look at the dead letters, correct the mapping, then redrive them."
+    "too_many_rejected",
+    "More records were set aside than the policy allows.",
+    "Look at the dead letters, correct the mapping, then redrive them.",
 )
 DESTINATION_REGRESSED = declare(
-    "destination_regressed", "The destination remembers less than was committed to it, as after a restore from a backup.",
+    "destination_regressed",
+    "The destination remembers less than was committed to it, as after a restore from a backup.",
     "Start a new run, which reads the stream again, or restore the destination to its latest state.",
 )
 WORKER_DIED = declare(
-    "worker_died", "The worker died several times at the same place without getting further.",
+    "worker_died",
+    "The worker died several times at the same place without getting further.",
     "Look at the worker's log and memory, make batches smaller in the policy, then continue the run.",
 )
 SOURCE_EMPTY = declare(
-    "source_empty", "The source gave no records where it always had some.", "Check the source and the stream's settings."
+    "source_empty",
+    "The source gave no records where it always had some.",
+    "Check the source and the stream's settings.",
 )
 INTERNAL_ERROR = declare(
-    "internal_error", "A defect in Signalbox or in a connector stopped this.", "Report it with the trace id; nothing was lost, the checkpoint stands."
+    "internal_error",
+    "A defect in Signalbox or in a connector stopped this.",
+    "Report it with the trace id; nothing was lost, the checkpoint stands.",
 )
 SCHEMA_CHANGED = declare(
-    "schema_changed", "The columns of the source changed while it was read.", "Start the run again; it goes on from its checkpoint with the new columns."
+    "schema_changed",
+    "The columns of the source changed while it was read.",
+    "Start the run again; it goes on from its checkpoint with the new columns.",
 )
 REQUIRED_MISSING = declare(
-    "required_missing", "A required field has no value in this record.", "Correct the record or the mapping, then redrive the dead letter."
+    "required_missing",
+    "A required field has no value in this record.",
+    "Correct the record or the mapping, then redrive the dead letter.",
 )
 CONVERSION_FAILED = declare(
-    "conversion_failed", "A value could not be made into the type of its field.", "Correct the record or the expression, then redrive the dead letter."
+    "conversion_failed",
+    "A value could not be made into the type of its field.",
+    "Correct the record or the expression, then redrive the dead letter.",
 )
 FILTER_FAILED = declare(
-    "filter_failed", "The filter of the mapping could not be evaluated for this record.", "Correct the record or the filter, then redrive the dead letter."
+    "filter_failed",
+    "The filter of the mapping could not be evaluated for this record.",
+    "Correct the record or the filter, then redrive the dead letter.",
 )
 VALUE_TOO_LARGE = declare(
-    "value_too_large", "The record is too large for what the mapping makes of it.", "Simplify the expressions over its largest field, then redrive it."
+    "value_too_large",
+    "The record is too large for what the mapping makes of it.",
+    "Simplify the expressions over its largest field, then redrive it.",
 )

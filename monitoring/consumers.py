@@ -99,7 +99,9 @@ class StatusEvents(EventsConsumer):
         user = self.scope["user"]
         if fresh.has_public_status:
             return True
-        return isinstance(user, User) and await sync_to_async(has_permission)(await _fresh(user), fresh, "workspace.read")
+        return isinstance(user, User) and await sync_to_async(has_permission)(
+            await _fresh(user), fresh, "workspace.read"
+        )
 
     def _shown(self, event: StreamEvent) -> bytes:
         return event.outline
@@ -114,4 +116,8 @@ def _same_origin(headers: list[tuple[bytes, bytes]]) -> bool:
     """The page that opens the socket must come from the host that it connects to."""
     found = {name.lower(): value.decode("latin-1") for name, value in headers}
     origin, host = urlsplit(found.get(b"origin", "")), found.get(b"host", "")
-    return bool(origin.netloc) and origin.netloc == host and validate_host(host.rpartition(":")[0] or host, settings.ALLOWED_HOSTS)
+    return (
+        bool(origin.netloc)
+        and origin.netloc == host
+        and validate_host(host.rpartition(":")[0] or host, settings.ALLOWED_HOSTS)
+    )

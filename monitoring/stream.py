@@ -94,5 +94,3 @@ def _to_stream(event: Event) -> StreamEvent:
         msgspec.json.encode(payload),
         msgspec.json.encode({"id": event.pk, "topic": event.topic}),
     )
-
-

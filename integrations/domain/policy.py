@@ -34,17 +34,75 @@ class Rule:
 RULES: dict[str, Rule] = {
     rule.name: rule
     for rule in (
-        Rule("retry.attempts", "Attempts", 5, 1, 50, "", "How often a run is tried before it fails, and a request within it."),
-        Rule("retry.first_delay_seconds", "First delay", 2, 0, 3600, "s", "The wait before the second attempt; it doubles from there.", whole=False),
+        Rule(
+            "retry.attempts",
+            "Attempts",
+            5,
+            1,
+            50,
+            "",
+            "How often a run is tried before it fails, and a request within it.",
+        ),
+        Rule(
+            "retry.first_delay_seconds",
+            "First delay",
+            2,
+            0,
+            3600,
+            "s",
+            "The wait before the second attempt; it doubles from there.",
+            whole=False,
+        ),
         Rule("retry.longest_delay_seconds", "Longest delay", 300, 1, 86_400, "s", "No wait is longer than this."),
-        Rule("retry.longest_retry_after_seconds", "Longest Retry-After", 3600, 1, 86_400, "s", "What the other system asks for is honoured up to this."),
+        Rule(
+            "retry.longest_retry_after_seconds",
+            "Longest Retry-After",
+            3600,
+            1,
+            86_400,
+            "s",
+            "What the other system asks for is honoured up to this.",
+        ),
         Rule("timeout.connect_seconds", "Connect", 5, 1, 120, "s", "How long to wait for a connection.", whole=False),
         Rule("timeout.read_seconds", "Read", 30, 1, 600, "s", "How long to wait for an answer.", whole=False),
-        Rule("timeout.run_seconds", "Whole run", 86_400, 10, 7 * 86_400, "s", "A run that takes longer fails, with its checkpoint kept."),
-        Rule("limit.pages", "Pages in a slice", 100_000, 1, 10_000_000, "", "A read that asks for more pages than this is stopped."),
-        Rule("limit.answer_megabytes", "One answer", 64, 1, 1024, "MB", "A larger answer, after decompression, is refused."),
+        Rule(
+            "timeout.run_seconds",
+            "Whole run",
+            86_400,
+            10,
+            7 * 86_400,
+            "s",
+            "A run that takes longer fails, with its checkpoint kept.",
+        ),
+        Rule(
+            "limit.pages",
+            "Pages in a slice",
+            100_000,
+            1,
+            10_000_000,
+            "",
+            "A read that asks for more pages than this is stopped.",
+        ),
+        Rule(
+            "limit.answer_megabytes",
+            "One answer",
+            64,
+            1,
+            1024,
+            "MB",
+            "A larger answer, after decompression, is refused.",
+        ),
         Rule("limit.batch_records", "Records in a batch", 50_000, 1, 1_000_000, "", "A checkpoint follows each batch."),
-        Rule("tolerance.set_aside_percent", "Set aside at most", 20, 0, 100, "%", "When a larger share of a run's records is set aside, the run fails.", whole=False),
+        Rule(
+            "tolerance.set_aside_percent",
+            "Set aside at most",
+            20,
+            0,
+            100,
+            "%",
+            "When a larger share of a run's records is set aside, the run fails.",
+            whole=False,
+        ),
     )
 }
 
@@ -92,7 +150,9 @@ def problems_of(rules: Mapping[str, object]) -> dict[str, str]:
         elif isinstance(value, bool) or not isinstance(value, int | float) or (rule.whole and value != int(value)):
             problems[name] = f"{rule.label} is a {'whole number' if rule.whole else 'number'}."
         elif not rule.minimum <= value <= rule.maximum:
-            problems[name] = f"{rule.label} is between {rule.minimum} and {rule.maximum}{' ' + rule.unit if rule.unit else ''}."
+            problems[name] = (
+                f"{rule.label} is between {rule.minimum} and {rule.maximum}{' ' + rule.unit if rule.unit else ''}."
+            )
     return problems
 
 

@@ -43,7 +43,10 @@ def problem_of(table: Timetable) -> tuple[str, str] | None:
     try:
         next(CronSim(table.cron, datetime.now(zone)))
     except (CronSimError, StopIteration):
-        return "cron", f"“{table.cron}” is not a cron expression that ever comes due. Use five fields, e.g. */15 * * * *."
+        return (
+            "cron",
+            f"“{table.cron}” is not a cron expression that ever comes due. Use five fields, e.g. */15 * * * *.",
+        )
     return None
 
 

@@ -32,7 +32,9 @@ class Connector(WorkspaceModel):
     plugin = models.CharField(max_length=40)
     environment = models.CharField(max_length=20, choices=Environment.choices, default=Environment.PRODUCTION)
     settings = models.JSONField(default=dict)
-    credential = models.ForeignKey(Credential, null=True, blank=True, on_delete=models.PROTECT, related_name="connectors")
+    credential = models.ForeignKey(
+        Credential, null=True, blank=True, on_delete=models.PROTECT, related_name="connectors"
+    )
     policy = models.ForeignKey(Policy, null=True, blank=True, on_delete=models.PROTECT, related_name="connectors")
     updated_at = models.DateTimeField(auto_now=True)
     check_state = models.CharField(max_length=10, choices=CheckState.choices, default=CheckState.UNKNOWN)

@@ -95,7 +95,9 @@ class RunBatch(models.Model):
     id = models.BigAutoField(primary_key=True)
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="run_batches")
     number = models.PositiveIntegerField()
-    state = models.CharField(max_length=10, choices=[(s.value, s.value) for s in BatchState], default=BatchState.PREPARED)
+    state = models.CharField(
+        max_length=10, choices=[(s.value, s.value) for s in BatchState], default=BatchState.PREPARED
+    )
     cursor = models.JSONField()
     read = models.PositiveIntegerField()
     written = models.PositiveIntegerField()

@@ -49,7 +49,12 @@ def save_connector(*, workspace: Workspace, connector: Connector | None, given: 
     try:
         with transaction.atomic():
             changed.save()
-            _tell(changed, "connector.changed" if before else "connector.created", before=before, after=_as_values(changed))
+            _tell(
+                changed,
+                "connector.changed" if before else "connector.created",
+                before=before,
+                after=_as_values(changed),
+            )
     except IntegrityError as error:
         raise Conflict(NAME_TAKEN, f"There is already a connector “{given.name}”.") from error
     return changed
@@ -57,11 +62,15 @@ def save_connector(*, workspace: Workspace, connector: Connector | None, given: 
 
 def delete_connector(*, connector: Connector) -> None:
     """Delete a connector that no integration version reads or writes."""
-    users = Integration.objects.filter(versions__source=connector) | Integration.objects.filter(versions__destination=connector)
+    users = Integration.objects.filter(versions__source=connector) | Integration.objects.filter(
+        versions__destination=connector
+    )
     names = sorted(set(users.values_list("name", flat=True)))[:5]
     if names:
         raise Conflict(
-            STATE_CONFLICT, f"“{connector.name}” is used by {', '.join(names)}.", what_to_do="Delete these integrations first."
+            STATE_CONFLICT,
+            f"“{connector.name}” is used by {', '.join(names)}.",
+            what_to_do="Delete these integrations first.",
         )
     with transaction.atomic():
         _tell(connector, "connector.deleted", before=_as_values(connector))
@@ -131,7 +140,9 @@ def _checked_settings(given: ConnectorInput) -> dict[str, Any]:
     if spec.credential_required and given.credential is None:
         problems["credential"] = f"{spec.label} needs a credential."
     if given.credential and given.credential.kind not in spec.credential_kinds:
-        problems["credential"] = f"{spec.label} takes {', '.join(spec.credential_kinds) or 'no credential'}, not {given.credential.kind}."
+        problems["credential"] = (
+            f"{spec.label} takes {', '.join(spec.credential_kinds) or 'no credential'}, not {given.credential.kind}."
+        )
     if problems:
         raise Invalid(INPUT_INVALID, "The connector cannot be saved.", fields=problems)
     return clean
@@ -149,7 +160,11 @@ def _as_values(connector: Connector) -> dict[str, object]:
 
 
 def _tell(
-    connector: Connector, action: str, *, before: dict[str, object] | None = None, after: dict[str, object] | None = None
+    connector: Connector,
+    action: str,
+    *,
+    before: dict[str, object] | None = None,
+    after: dict[str, object] | None = None,
 ) -> None:
     audit.record(workspace=connector.workspace, action=action, object=connector, before=before, after=after)
     events.append(workspace=connector.workspace, topic="connector", object_id=connector.pk, kind=action)

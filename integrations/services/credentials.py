@@ -44,7 +44,12 @@ def rotate_credential(*, credential: Credential, values: Mapping[str, str], user
         locked.public = public
         locked.save(update_fields=["current", "public", "updated_at"])
         _store_version(locked, number=locked.current, secret=secret, user=user)
-        _tell(locked, "credential.rotated", before={"version": locked.current - 1}, after={"version": locked.current, **public})
+        _tell(
+            locked,
+            "credential.rotated",
+            before={"version": locked.current - 1},
+            after={"version": locked.current, **public},
+        )
     return locked
 
 
@@ -116,7 +121,11 @@ def _bound_to(credential: Credential, version: CredentialVersion) -> str:
 
 
 def _tell(
-    credential: Credential, action: str, *, before: dict[str, object] | None = None, after: dict[str, object] | None = None
+    credential: Credential,
+    action: str,
+    *,
+    before: dict[str, object] | None = None,
+    after: dict[str, object] | None = None,
 ) -> None:
     audit.record(workspace=credential.workspace, action=action, object=credential, before=before, after=after)
     events.append(workspace=credential.workspace, topic="credential", object_id=credential.pk, kind=action)

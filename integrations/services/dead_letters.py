@@ -31,7 +31,9 @@ def redrive(*, deployment: Deployment, letter_ids: Sequence[UUID] | None, user: 
     """Start a run that maps and writes the integration's open letters again, all or those named."""
     with transaction.atomic():
         run = start_run(deployment=deployment, trigger=Trigger.REDRIVE, user=user)
-        letters = DeadLetter.objects.filter(integration=deployment.integration, state=DeadLetterState.OPEN, is_record=True)
+        letters = DeadLetter.objects.filter(
+            integration=deployment.integration, state=DeadLetterState.OPEN, is_record=True
+        )
         if letter_ids is not None:
             letters = letters.filter(pk__in=letter_ids)
         chosen = letters.order_by("id").values_list("id", flat=True)[:REDRIVE_AT_MOST]
@@ -59,6 +61,10 @@ def discard(*, letters: Sequence[DeadLetter], reason: str) -> int:
             )
             if changed:
                 discarded += 1
-                audit.record(workspace=letter.workspace, action="dead_letter.discarded", object=letter, after={"reason": reason})
-                events.append(workspace=letter.workspace, topic="dead_letter", object_id=letter.pk, kind="dead_letter.discarded")
+                audit.record(
+                    workspace=letter.workspace, action="dead_letter.discarded", object=letter, after={"reason": reason}
+                )
+                events.append(
+                    workspace=letter.workspace, topic="dead_letter", object_id=letter.pk, kind="dead_letter.discarded"
+                )
     return discarded

@@ -96,7 +96,9 @@ def _load(run_id: UUID) -> Run:
 
 def _refuse_deadly(run: Run) -> None:
     if run.claims_without_progress > MAX_CLAIMS_WITHOUT_PROGRESS:
-        raise NeedsPerson(WORKER_DIED, f"{run.claims_without_progress - 1} workers died on this run, one after the other.")
+        raise NeedsPerson(
+            WORKER_DIED, f"{run.claims_without_progress - 1} workers died on this run, one after the other."
+        )
 
 
 def _move(run: Run, run_log: DatabaseRunLog, policy: EffectivePolicy) -> SliceEnd:
@@ -181,7 +183,9 @@ def _warnings(run: Run) -> list[str]:
     if run.set_aside:
         warnings.append(f"{run.set_aside:,} records were set aside; they wait in the dead letters.")
     if run.read == 0 and run.version.read_mode == ReadMode.FULL and run.trigger != Trigger.REDRIVE:
-        earlier = Run.objects.filter(deployment=run.deployment, version=run.version, state=RunState.SUCCEEDED, read__gt=0)
+        earlier = Run.objects.filter(
+            deployment=run.deployment, version=run.version, state=RunState.SUCCEEDED, read__gt=0
+        )
         if earlier.exists():
             warnings.append("The source gave no records, and always had some before. Check the source.")
     return warnings

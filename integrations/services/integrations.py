@@ -214,7 +214,11 @@ def _name_of(policy: Policy | None) -> str | None:
 
 
 def _tell(
-    integration: Integration, action: str, *, before: dict[str, object] | None = None, after: dict[str, object] | None = None
+    integration: Integration,
+    action: str,
+    *,
+    before: dict[str, object] | None = None,
+    after: dict[str, object] | None = None,
 ) -> None:
     audit.record(workspace=integration.workspace, action=action, object=integration, before=before, after=after)
     events.append(workspace=integration.workspace, topic="integration", object_id=integration.pk, kind=action)

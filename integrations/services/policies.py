@@ -37,7 +37,9 @@ def save_policy(
     try:
         with transaction.atomic():
             if is_default:
-                Policy.objects.filter(workspace=workspace, is_default=True).exclude(pk=changed.pk).update(is_default=False)
+                Policy.objects.filter(workspace=workspace, is_default=True).exclude(pk=changed.pk).update(
+                    is_default=False
+                )
             changed.is_default = is_default
             changed.save()
             _tell(changed, "policy.changed" if before else "policy.created", before=before, after=_as_values(changed))
@@ -48,10 +50,15 @@ def save_policy(
 
 def delete_policy(*, policy: Policy) -> None:
     """Delete a policy that nothing is under."""
-    users = [*policy.connectors.values_list("name", flat=True)[:5], *policy.integrations.values_list("name", flat=True)[:5]]
+    users = [
+        *policy.connectors.values_list("name", flat=True)[:5],
+        *policy.integrations.values_list("name", flat=True)[:5],
+    ]
     if users:
         raise Conflict(
-            STATE_CONFLICT, f"“{policy.name}” applies to {', '.join(users)}.", what_to_do="Choose another policy there first."
+            STATE_CONFLICT,
+            f"“{policy.name}” applies to {', '.join(users)}.",
+            what_to_do="Choose another policy there first.",
         )
     with transaction.atomic():
         _tell(policy, "policy.deleted", before=_as_values(policy))

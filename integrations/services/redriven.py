@@ -30,7 +30,9 @@ BATCH_LETTERS = 1_000
 class RedrivenRecords:
     """A source over the letters that a redrive run has taken. Its stream is the source stream of the run's version."""
 
-    spec: ClassVar[PluginSpec] = PluginSpec("redrive", "Dead letters", "The letters of a redrive run", "inbox", (), reads=True)
+    spec: ClassVar[PluginSpec] = PluginSpec(
+        "redrive", "Dead letters", "The letters of a redrive run", "inbox", (), reads=True
+    )
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -41,7 +43,10 @@ class RedrivenRecords:
     def discover(self) -> Sequence[Stream]:
         """The stream with the schema of the newest run that set one of these letters aside."""
         origin = (
-            Run.objects.filter(dead_letters__redrive=self._run).exclude(schema="").order_by("-id").values_list("schema", flat=True)
+            Run.objects.filter(dead_letters__redrive=self._run)
+            .exclude(schema="")
+            .order_by("-id")
+            .values_list("schema", flat=True)
         ).first()
         if origin is None:
             raise NeedsPerson(STREAM_MISSING, "The run that set these records aside left no schema.")

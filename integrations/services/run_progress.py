@@ -76,7 +76,9 @@ class Heartbeat:
 class DatabaseRunLog:
     """`pipeline.ports.RunLog` on the run's rows."""
 
-    def __init__(self, run: Run, claim: Claim, heartbeat: Heartbeat, draining: Callable[[], bool], run_seconds: float) -> None:
+    def __init__(
+        self, run: Run, claim: Claim, heartbeat: Heartbeat, draining: Callable[[], bool], run_seconds: float
+    ) -> None:
         self._run = run
         self._claim = claim
         self._heartbeat = heartbeat
@@ -157,7 +159,9 @@ class DatabaseRunLog:
 
     def _position_of_new_run(self, stored: StoredCheckpoint | None) -> Position:
         if self._run.batches:
-            raise NeedsPerson(DESTINATION_REGRESSED, f"The destination has forgotten the {self._run.batches} batches of this run.")
+            raise NeedsPerson(
+                DESTINATION_REGRESSED, f"The destination has forgotten the {self._run.batches} batches of this run."
+            )
         self._forget_after(0)
         follows_on = stored is not None and (self._incremental or stored.run == str(self._run.continues_id))
         return Position(0, stored.cursor if stored and follows_on else self._run.start_cursor)

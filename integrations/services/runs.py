@@ -46,7 +46,9 @@ def start_run(
 ) -> Run:
     """Queue a run of the deployment's version and hint a worker. Raises Conflict where one is active already."""
     if not deployment.enabled and trigger is Trigger.SCHEDULE:
-        raise Conflict(STATE_CONFLICT, f"“{deployment.integration.name}” is switched off.", what_to_do="Switch it on first.")
+        raise Conflict(
+            STATE_CONFLICT, f"“{deployment.integration.name}” is switched off.", what_to_do="Switch it on first."
+        )
     start_cursor = _start_cursor(deployment, continues)
     try:
         with transaction.atomic():
@@ -85,7 +87,11 @@ def _record_start(run: Run, deployment: Deployment) -> None:
         workspace=run.workspace,
         action="run.started",
         object=run,
-        after={"integration": deployment.integration.name, "trigger": str(run.trigger), "version": deployment.version.number},
+        after={
+            "integration": deployment.integration.name,
+            "trigger": str(run.trigger),
+            "version": deployment.version.number,
+        },
     )
     tell(run, "run.queued", f"Queued by {run.trigger}.")
     transaction.on_commit(lambda: hint(run.pk))

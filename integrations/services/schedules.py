@@ -36,7 +36,11 @@ def set_schedule(*, deployment: Deployment, timetable: Timetable, enabled: bool 
     }
     with transaction.atomic():
         schedule, _ = Schedule.objects.update_or_create(deployment=deployment, defaults=values)
-        _tell(deployment, "schedule.set", after={"schedule": str(schedule), "time_zone": timetable.time_zone, "enabled": enabled})
+        _tell(
+            deployment,
+            "schedule.set",
+            after={"schedule": str(schedule), "time_zone": timetable.time_zone, "enabled": enabled},
+        )
     return schedule
 
 
@@ -61,7 +65,9 @@ def tick() -> int:
     now = timezone.now()
     due = Schedule.objects.filter(enabled=True, deployment__enabled=True, next_due_at__lte=now)
     started = 0
-    for schedule in due.select_related("deployment__integration", "deployment__version", "deployment__workspace")[:DUE_AT_MOST]:
+    for schedule in due.select_related("deployment__integration", "deployment__version", "deployment__workspace")[
+        :DUE_AT_MOST
+    ]:
         with acting_as(Actor(system="scheduler")):
             started += _start_due(schedule, now)
     return started
@@ -78,7 +84,12 @@ def _start_due(schedule: Schedule, now: datetime) -> bool:
     except Conflict as error:
         # The run before is still active: this due time is left out, said so, and the next one stands.
         Schedule.objects.filter(pk=schedule.pk, next_due_at=due_at).update(next_due_at=following)
-        log.info("schedule_skipped", integration=schedule.deployment.integration.name, due_at=str(due_at), reason=error.message)
+        log.info(
+            "schedule_skipped",
+            integration=schedule.deployment.integration.name,
+            due_at=str(due_at),
+            reason=error.message,
+        )
         return False
     return True
 

@@ -21,7 +21,9 @@ def judge_processes(kind: str, alive: int) -> Finding:
     """At least one process of a kind must have been seen lately."""
     if alive:
         return Finding(kind, True, f"{alive} {kind} process{'es' if alive > 1 else ''} seen.")
-    return Finding(kind, False, f"No {kind} was seen within {PROCESS_SILENT_AFTER_SECONDS:.0f} s. Start one: manage.py {kind}")
+    return Finding(
+        kind, False, f"No {kind} was seen within {PROCESS_SILENT_AFTER_SECONDS:.0f} s. Start one: manage.py {kind}"
+    )
 
 
 def judge_schedule_lag(lag_seconds: float) -> Finding:

@@ -100,7 +100,9 @@ def _process(kind: ProcessKind) -> Line:
 def _run(run: Run) -> Line:
     state, _ = _OF_RUN[RunState(run.state)]
     word = "succeeded with warnings" if run.has_warnings and run.state == RunState.SUCCEEDED else run.state
-    return Line(run.deployment.integration.name, "warn" if run.has_warnings else state, word, run.finished_at or run.created_at)
+    return Line(
+        run.deployment.integration.name, "warn" if run.has_warnings else state, word, run.finished_at or run.created_at
+    )
 
 
 def _verdict(lines: list[Line], workers: list[Line]) -> tuple[str, str]:
@@ -110,5 +112,8 @@ def _verdict(lines: list[Line], workers: list[Line]) -> tuple[str, str]:
     failing = [line.name for line in lines if line.state == "bad"]
     if failing:
         more = f" and {len(failing) - 2} more" if len(failing) > 2 else ""
-        return "bad", f"{' and '.join(failing[:2]) if not more else ', '.join(failing[:2])}{more} {'is' if len(failing) == 1 else 'are'} failing."
+        return (
+            "bad",
+            f"{' and '.join(failing[:2]) if not more else ', '.join(failing[:2])}{more} {'is' if len(failing) == 1 else 'are'} failing.",
+        )
     return "ok", "Everything works."

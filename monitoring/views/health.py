@@ -21,7 +21,10 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """200 when all findings hold, else 503 with those that do not."""
     findings = readiness()
     ready = all(finding.ok for finding in findings)
-    body = {"ok": ready, "findings": {finding.name: {"ok": finding.ok, "message": finding.message} for finding in findings}}
+    body = {
+        "ok": ready,
+        "findings": {finding.name: {"ok": finding.ok, "message": finding.message} for finding in findings},
+    }
     return JsonResponse(body, status=200 if ready else 503)
 
 

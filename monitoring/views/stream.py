@@ -93,5 +93,3 @@ async def _frames(workspace: Workspace, cursor: Cursor, show: Show) -> AsyncIter
     finally:
         if pending:
             pending.cancel()
-
-

@@ -77,7 +77,7 @@ def cost_of(tree: exp.Expr) -> Cost:
 def _costly() -> Flaw:
     return Flaw(
         ProblemCode.TOO_COSTLY,
-        "The expression can make a value thousands of times longer than the record. Use fewer replacements and repeats.",
+        "The expression can make a value thousands of times as long as the record. Use fewer replacements and repeats.",
     )
 
 

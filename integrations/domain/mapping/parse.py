@@ -43,7 +43,7 @@ class MappingDialect(DuckDB):
 
 
 def parse_expression(text: str) -> exp.Expr:
-    """The tree of one expression, dotted names made into struct access; `ExpressionError` where there is not exactly one."""
+    """The tree of one expression, dotted names made into struct access; ExpressionError if there is not one."""
     if len(text.encode(errors="surrogatepass")) > MAX_BYTES:
         raise ExpressionError(
             ProblemCode.TOO_LONG, f"The expression is longer than {MAX_BYTES} bytes. Split it over several fields."
