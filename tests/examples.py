@@ -1,0 +1,107 @@
+"""An example object for every URL argument, so that the permission matrix can visit every address.
+
+To add one, write a function below: it makes the object in `shelf.workspace` and returns the value that stands in the
+URL. Objects that others need are shared: `shelf.value("integration_id")` returns the same value at each call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from uuid import uuid4
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import audit
+from accounts.models import ApiToken, Membership, User, Workspace
+from accounts.request_context import Actor, acting_as
+
+Value = object
+Maker = Callable[["Shelf"], Value]
+MAKERS: dict[str, Maker] = {}
+
+# Addresses of packages that declare nothing: by URL name, and why they need no permission of a workspace.
+THIRD_PARTY: dict[str, str] = {
+    "account_login": "the sign-in page",
+    "account_logout": "ends one's own session",
+    "account_inactive": "says that an account is closed",
+    "account_signup": "says that nobody signs themselves up",
+    "account_reauthenticate": "asks for one's own password again",
+    "account_email": "one's own addresses",
+    "account_email_verification_sent": "says that a mail was sent",
+    "account_confirm_email": "the link in that mail",
+    "account_change_password": "one's own password",
+    "account_set_password": "one's own password",
+    "account_reset_password": "asks for a mail with a link",
+    "account_reset_password_done": "says that a mail was sent",
+    "account_reset_password_from_key": "the link in that mail, which carries its own proof",
+    "account_reset_password_from_key_done": "says that the password was changed",
+    "account_confirm_login_code": "the second step of a sign-in",
+    "api-schema": "signed in; names no object",
+    "api-docs": "signed in; names no object",
+}
+
+
+class Shelf:
+    """The example objects of one workspace, each made once."""
+
+    def __init__(self, workspace: Workspace, owner: User) -> None:
+        self.workspace, self.owner = workspace, owner
+        self._values: dict[str, Value] = {}
+
+    def value(self, argument: str) -> Value:
+        """What stands in the URL for `argument`."""
+        if argument not in self._values:
+            self._values[argument] = MAKERS[argument](self)
+        return self._values[argument]
+
+    @contextmanager
+    def acting(self) -> Iterator[None]:
+        """For makers that call services."""
+        with acting_as(Actor(user=self.owner)):
+            yield
+
+
+def example(argument: str) -> Callable[[Maker], Maker]:
+    """Register the maker of one URL argument."""
+
+    def register(maker: Maker) -> Maker:
+        if argument in MAKERS:
+            raise ValueError(f"{argument} has an example already")
+        MAKERS[argument] = maker
+        return maker
+
+    return register
+
+
+@example("workspace")
+def _workspace(shelf: Shelf) -> Value:
+    return shelf.workspace.slug
+
+
+@example("member_id")
+def _member(shelf: Shelf) -> Value:
+    colleague = User.objects.create_user(f"colleague-{uuid4()}@example.org")
+    return Membership.objects.create(workspace=shelf.workspace, user=colleague, role="viewer").pk
+
+
+@example("token_id")
+def _token(shelf: Shelf) -> Value:
+    token = ApiToken.objects.create(
+        workspace=shelf.workspace,
+        creator=shelf.owner,
+        name="example",
+        key_id=uuid4().hex[:8],
+        secret_hash="0" * 64,
+        scopes=["run.read"],
+        expires_at=timezone.now() + timedelta(days=1),
+    )
+    return token.pk
+
+
+@example("entry_id")
+def _audit_entry(shelf: Shelf) -> Value:
+    with shelf.acting(), transaction.atomic():
+        return audit.record(workspace=shelf.workspace, action="example.made", object=shelf.workspace).pk
