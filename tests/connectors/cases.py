@@ -21,7 +21,7 @@ class Source:
 
     Choose `batch_records` and `batch_bytes` so small that the records come in several batches. `bad` is the number of
     pieces that must come as `BadRecord`. With `more`, which adds records to the stream and returns them, an incremental
-    read (by `cursor_field`) is tested too.
+    read (by `cursor_field`) is tested too. `schema` pins other types than the discovered ones.
     """
 
     context: Context
@@ -33,10 +33,11 @@ class Source:
     cursor_field: str = ""
     primary_key: tuple[str, ...] = ()
     more: Callable[[], Rows] | None = None
+    schema: pa.Schema | None = None
 
 
 def _sample_batches() -> tuple[pa.RecordBatch, ...]:
-    schema = pa.schema({"id": pa.int64(), "name": pa.string(), "amount": pa.float64()})
+    schema = pa.schema([pa.field("id", pa.int64()), pa.field("name", pa.string()), pa.field("amount", pa.float64())])
     rows = [{"id": n, "name": None if n % 5 == 0 else f"näme {n}", "amount": n / 4} for n in range(12)]
     return tuple(pa.RecordBatch.from_pylist(rows[at : at + 4], schema=schema) for at in (0, 4, 8))
 

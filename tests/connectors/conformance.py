@@ -97,7 +97,7 @@ def _parts_for(spec: PluginSpec) -> tuple[type[Base], ...]:
     parts = {
         SpecConformance: True,
         ReadConformance: spec.reads,
-        WriteConformance: spec.writes,
+        WriteConformance: spec.writes and not transactional,
         TransactionalConformance: transactional,
     }
     return tuple(part for part, wanted in parts.items() if wanted)

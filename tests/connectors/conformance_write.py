@@ -74,11 +74,20 @@ class WriteConformance(Base):
         self.write_all(destination)
         assert ordered(destination.contents()) == ordered(expected_rows(destination))
 
+    def test_a_probe_stores_nothing(self, destination: Destination) -> None:
+        with self.writer(destination) as writer:
+            for batch in destination.batches:
+                writer.probe(batch)
+        self.write_all(destination, fence=2)
+        assert ordered(destination.contents()) == ordered(expected_rows(destination))
+
     def test_a_refused_batch_leaves_nothing_behind(self, destination: Destination) -> None:
         if destination.refused is None:
             return
         with self.writer(destination) as writer:
             writer.write(destination.batches[0], commit_of(1))
+            with pytest.raises(RecordsRefused):
+                writer.probe(destination.refused)
             with pytest.raises(RecordsRefused) as caught:
                 writer.write(destination.refused, commit_of(2))
             for number, batch in list(enumerate(destination.batches, start=1))[1:]:

@@ -1,0 +1,103 @@
+"""Text into typed columns, so that one wrong value costs one record and not its block."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from integrations.connectors.base import BadRecord
+
+RAW_LIMIT = 64 * 1024
+
+
+def csv_types(schema: pa.Schema) -> dict[str, pa.DataType]:
+    """Return the types of a schema by name, as the CSV reader wants them."""
+    return {schema.field(n).name: schema.field(n).type for n in range(len(schema))}
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Say whether a column of this type takes any text."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def type_words(kind: pa.DataType) -> str:
+    """Return what a person calls a type."""
+    words = (
+        (pa.types.is_integer, "a whole number"),
+        (pa.types.is_floating, "a number"),
+        (pa.types.is_decimal, f"a number of the form {kind}"),
+        (pa.types.is_boolean, "true or false"),
+        (pa.types.is_date, "a date (YYYY-MM-DD)"),
+        (pa.types.is_timestamp, "a time with a zone" if getattr(kind, "tz", None) else "a time without a zone"),
+    )
+    return next((text for matches, text in words if matches(kind)), f"of type {kind}")
+
+
+def convert_text(column: pa.Array, kind: pa.DataType, nulls: Sequence[str]) -> tuple[pa.Array, pa.Array]:
+    """Return a text column as `kind`, with null where a value is not of it, and a mask of those.
+
+    Each distinct value is converted once, by the rules of the CSV reader, halving where a part fails.
+    """
+    if is_text(kind):
+        return column.cast(kind), pa.array([False] * len(column), pa.bool_())
+    encoded = column.dictionary_encode()
+    values, wrong = _convert_distinct(encoded.dictionary, kind, nulls)
+    return values.take(encoded.indices), pc.fill_null(wrong.take(encoded.indices), False)
+
+
+def _convert_distinct(values: pa.Array, kind: pa.DataType, nulls: Sequence[str]) -> tuple[pa.Array, pa.Array]:
+    if not len(values):
+        return pa.nulls(0, kind), pa.array([], pa.bool_())
+    try:
+        return _through_csv(values, kind, nulls), pa.array([False] * len(values), pa.bool_())
+    except pa.ArrowInvalid:
+        if len(values) == 1:
+            return pa.nulls(1, kind), pa.array([True])
+    middle = len(values) // 2
+    halves = [_convert_distinct(part, kind, nulls) for part in (values.slice(0, middle), values.slice(middle))]
+    return pa.concat_arrays([half[0] for half in halves]), pa.concat_arrays([half[1] for half in halves])
+
+
+def _through_csv(values: pa.Array, kind: pa.DataType, nulls: Sequence[str]) -> pa.Array:
+    sink = io.BytesIO()
+    pa_csv.write_csv(
+        pa.table({"c": values}), sink, pa_csv.WriteOptions(include_header=False, quoting_style="all_valid")
+    )
+    data = sink.getvalue()
+    table = pa_csv.read_csv(
+        pa.BufferReader(data),
+        pa_csv.ReadOptions(column_names=["c"], use_threads=False, block_size=len(data) + 1),
+        pa_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
+        pa_csv.ConvertOptions(column_types={"c": kind}, null_values=list(nulls)),
+    )
+    return table.column(0).combine_chunks()
+
+
+def typed_records(
+    texts: Sequence[pa.Array], schema: pa.Schema, nulls: Sequence[str], raw: Callable[[int], str]
+) -> tuple[pa.RecordBatch, tuple[BadRecord, ...]]:
+    """Turn text columns into records of a schema; a row with a wrong value becomes a `BadRecord` with its raw text."""
+    columns, masks = [], []
+    for text, field in zip(texts, schema, strict=True):
+        column, wrong = convert_text(text, field.type, nulls)
+        columns.append(column)
+        masks.append(wrong)
+    records = pa.RecordBatch.from_arrays(columns, schema=schema)
+    bad_rows: dict[int, list[str]] = {}
+    for text, field, wrong in zip(texts, schema, masks, strict=True):
+        for row in pc.indices_nonzero(wrong).to_pylist():
+            value = str(text[row].as_py())[:100]
+            bad_rows.setdefault(row, []).append(f"column {field.name!r}: {value!r} is not {type_words(field.type)}")
+    bad = tuple(BadRecord(raw(row)[:RAW_LIMIT], "; ".join(why)[:1000]) for row, why in sorted(bad_rows.items()))
+    return (records.filter(_all_right(masks)) if bad_rows else records), bad
+
+
+def _all_right(masks: Sequence[pa.Array]) -> pa.Array:
+    wrong = masks[0]
+    for mask in masks[1:]:
+        wrong = pc.or_(wrong, mask)
+    return pc.invert(wrong)
