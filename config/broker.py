@@ -20,6 +20,7 @@ from kombu.transport import TRANSPORT_ALIASES, virtual
 
 SCHEME = "signalbox-fs"
 POLL_SECONDS = 0.1
+_LONGEST_WAIT_SECONDS = 0.3
 _SUFFIX = ".msg"
 _INCOMING = "incoming"
 # What a crashed producer left behind in `incoming` is thrown away after this time.
@@ -127,6 +128,10 @@ class Transport(virtual.Transport):
         """Open the folder and sweep what crashed producers left behind."""
         _sweep(Path(self.client.transport_options["folder"]) / _INCOMING, older_than=time.time() - _ABANDONED_SECONDS)
         return super().establish_connection()
+
+    def drain_events(self, connection: Any, timeout: float | None = None) -> Any:
+        """Wait for a message; not long, since a worker that was told to stop sees it only in between."""
+        return super().drain_events(connection, timeout if timeout is None else min(timeout, _LONGEST_WAIT_SECONDS))
 
 
 def _sweep(folder: Path, *, older_than: float) -> None:

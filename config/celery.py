@@ -24,6 +24,11 @@ TRACE_HEADER = "trace_id"
 _SOFT_LIMIT_FACTOR, _HARD_LIMIT_FACTOR = 2, 3
 
 
+def _broker_url(url: str) -> str:
+    """Kombu warns about an address without a host, which the embedded broker has none of."""
+    return f"{broker.SCHEME}://localhost//" if url == f"{broker.SCHEME}://" else url
+
+
 def _transport_options(url: str) -> dict[str, Any]:  # each transport has its own options
     if url.startswith(f"{broker.SCHEME}:"):
         return {"folder": str(settings.DATA_DIR / "broker")}
@@ -35,7 +40,7 @@ def _transport_options(url: str) -> dict[str, Any]:  # each transport has its ow
 
 def _configuration() -> dict[str, Any]:  # Celery's settings are of every type
     return {
-        "broker_url": settings.BROKER_URL,
+        "broker_url": _broker_url(settings.BROKER_URL),
         "broker_transport_options": _transport_options(settings.BROKER_URL),
         "broker_connection_retry_on_startup": True,
         "accept_content": ["json"],
@@ -48,7 +53,6 @@ def _configuration() -> dict[str, Any]:  # Celery's settings are of every type
         "task_publish_retry_policy": {"max_retries": 2, "interval_start": 0.1, "interval_max": 0.5},
         "worker_prefetch_multiplier": 1,
         "worker_max_tasks_per_child": 500,
-        "worker_soft_shutdown_timeout": settings.SHUTDOWN_SECONDS,
         "task_soft_time_limit": settings.SLICE_SECONDS * _SOFT_LIMIT_FACTOR,
         "task_time_limit": settings.SLICE_SECONDS * _HARD_LIMIT_FACTOR,
         # Commands to workers over the broker: not used, so not open.

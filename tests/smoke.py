@@ -61,7 +61,7 @@ def start(data: Path, port: int) -> "subprocess.Popen[bytes]":
 
 
 def end(process: "subprocess.Popen[bytes]") -> tuple[float, list[int]]:
-    """Ask the supervisor to stop as `docker stop` or Ctrl-C would; the seconds it took, and which processes are left."""
+    """Ask for the end as Ctrl-C would; how many seconds it took, and which processes were left."""
     below = descendants(process.pid)
     os.killpg(process.pid, signal.SIGTERM)
     try:

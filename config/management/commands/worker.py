@@ -1,10 +1,12 @@
 """`manage.py worker`: runs slices in Celery's prefork pool."""
 
 import os
+import threading
 import warnings
 from typing import Any
 
-from celery.signals import worker_ready
+import structlog
+from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -12,6 +14,8 @@ from config import logging as signalbox_logging
 from config.celery import app
 from config.connections import keep_open
 from config.heartbeat import Heartbeat, process_name
+
+logger = structlog.get_logger("signalbox.worker")
 
 
 class Command(BaseCommand):
@@ -30,13 +34,12 @@ class Command(BaseCommand):
             raise CommandError("--concurrency must be at least 1")
         signalbox_logging.set_component("worker")
         keep_open()
-        # TERM then means: finish within `worker_soft_shutdown_timeout`. Celery reads it when its worker is imported.
-        os.environ["REMAP_SIGTERM"] = "SIGQUIT"
         # A container's only user is root; the worker accepts nothing but JSON, so the warning's reason does not hold.
-        warnings.filterwarnings("ignore", message=r"(?s).*superuser privileges", category=RuntimeWarning)
+        warnings.filterwarnings("ignore", message=r"(?s).*superuser privileges")
         name = process_name()
         heartbeat = Heartbeat("worker", name)
         worker_ready.connect(lambda **_: heartbeat.start(), weak=False)
+        worker_shutting_down.connect(_bound_the_stop)
         worker = app.Worker(
             hostname=f"worker@{name}",
             concurrency=concurrency,
@@ -48,3 +51,16 @@ class Command(BaseCommand):
             quiet=True,
         )
         worker.start()
+
+
+def _bound_the_stop(**_: object) -> None:
+    """Celery waits for the tasks under way without a bound, and its soft shutdown sleeps even when they are done."""
+    timer = threading.Timer(settings.SHUTDOWN_SECONDS, _give_up)
+    timer.daemon = True
+    timer.start()
+
+
+def _give_up() -> None:
+    """End now: the pool's children follow, their leases run out, and another worker goes on from the checkpoint."""
+    logger.warning("a slice did not end in time; leaving it to another worker", waited=settings.SHUTDOWN_SECONDS)
+    os._exit(1)
