@@ -5,9 +5,11 @@ from __future__ import annotations
 from accounts.errors import INPUT_INVALID, Invalid
 from integrations.connectors.base import Connector
 from integrations.connectors.files import FilesConnector
+from integrations.connectors.rest_api import RestApiConnector
 
 PLUGINS: tuple[type[Connector], ...] = (
     FilesConnector,
+    RestApiConnector,
 )
 
 CONNECTORS: dict[str, type[Connector]] = {plugin.spec.key: plugin for plugin in PLUGINS}

@@ -1,0 +1,253 @@
+"""The one outgoing HTTP client: checked addresses, no redirects, bounded answers, classified errors, patient retries.
+
+Nothing it raises, logs or shows holds a credential: messages name the method, scheme, host and path, never a query, a
+header or a body, and httpx2's own exceptions (which carry the request) do not stay in the chain.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import random
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import httpcore2
+import httpx2
+
+from integrations.connectors.base import Limits
+from integrations.connectors.http_transport import CheckedTransport
+from integrations.domain.retry import RetryAction, RetryRule, decide, parse_retry_after
+from integrations.egress import Resolver, check_url_syntax, system_resolver
+from integrations.errors import (
+    ADDRESS_INVALID,
+    ANSWER_TOO_LARGE,
+    ANSWER_UNDECODABLE,
+    CREDENTIAL_REFUSED,
+    RATE_LIMITED,
+    REDIRECT_REFUSED,
+    REQUEST_REFUSED,
+    SERVER_FAILED,
+    TIMED_OUT,
+    UNREACHABLE,
+    NeedsPerson,
+    RetryLater,
+)
+
+# A longer wait is handed back, so that a slice can end and its worker do something else.
+PATIENCE_SECONDS = 5.0
+# An answer that trickles in may take this many times the read timeout in all.
+WHOLE_ANSWER_TIMEOUTS = 4
+# Decoded bytes for each byte received; small answers may compress better than that.
+MAX_RATIO = 100
+RATIO_FREE_BYTES = 1024 * 1024
+CHUNK_BYTES = 256 * 1024
+DECODABLE = frozenset(("", "identity", "gzip", "deflate"))
+HEADERS = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": "signalbox"}
+
+Params = Sequence[tuple[str, str]]
+
+# These log whole URLs and headers, which may hold a key.
+for _name in ("httpx2", "httpcore2"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request. `repeatable` says that sending it twice does no harm; `missing` is the code for a 404."""
+
+    url: str
+    method: str = "GET"
+    params: Params = field(default=(), repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    content: bytes = field(default=b"", repr=False)
+    repeatable: bool = True
+    missing: str = REQUEST_REFUSED
+
+    @property
+    def name(self) -> str:
+        """The request in words for a person, without its query."""
+        return f"{self.method} {without_query(self.url)}"
+
+    @property
+    def full_url(self) -> str:
+        """The address with the parameters added to the query that it has."""
+        if not self.params:
+            return self.url
+        parts = urlsplit(self.url)
+        query = "&".join(filter(None, (parts.query, urlencode(self.params))))
+        return urlunsplit(parts._replace(query=query, fragment=""))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A successful answer, read whole and decompressed. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+class HttpClient:
+    """Sends calls one at a time over kept connections; `close` may be called from another thread."""
+
+    def __init__(
+        self,
+        limits: Limits,
+        allow: tuple[str, ...],
+        *,
+        resolver: Resolver = system_resolver,
+        tls: ssl.SSLContext | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        randomness: Callable[[], float] = random.random,
+    ) -> None:
+        self._limits = limits
+        self._allow = allow
+        self._sleep = sleep
+        self._randomness = randomness
+        self._one_at_a_time = threading.Lock()
+        self._transport = CheckedTransport(allow, resolver, tls or _trusted())
+        timeout = httpx2.Timeout(limits.read_timeout_seconds, connect=limits.connect_timeout_seconds)
+        self._client = httpx2.Client(
+            transport=self._transport, trust_env=False, follow_redirects=False, timeout=timeout, headers=HEADERS
+        )
+        self._rule = RetryRule(
+            limits.attempts, limits.backoff_initial_seconds, limits.backoff_max_seconds, limits.retry_after_max_seconds
+        )
+
+    def send(self, call: Call) -> Answer:
+        """The answer to `call` with a 2xx status, after as many attempts as the limits allow.
+
+        Raises NeedsPerson where a repetition would fail the same way, else RetryLater; its `retry_after_seconds` is
+        the wait that was asked for, or that would have been too long to sit through here.
+        """
+        check_url_syntax(call.url, self._allow)
+        attempt, waited = 1, 0.0
+        while True:
+            try:
+                with self._one_at_a_time:
+                    return self._attempt(call)
+            except RetryLater as error:
+                if not call.repeatable:
+                    raise
+                seconds = self._wait_after(error, attempt, waited)
+            self._sleep(seconds)
+            attempt, waited = attempt + 1, waited + seconds
+
+    def close(self) -> None:
+        """Close the connections; a call in flight in another thread fails at once."""
+        self._transport.abort()
+        self._client.close()
+
+    def _wait_after(self, error: RetryLater, attempt: int, waited: float) -> float:
+        """How long to wait before the next attempt, or the error again where this call should not wait."""
+        decision = decide(
+            attempt,
+            self._rule,
+            randomness=self._randomness(),
+            asked_seconds=error.retry_after_seconds,
+            waited_seconds=waited,
+            patience_seconds=PATIENCE_SECONDS,
+        )
+        if decision.action is RetryAction.GIVE_UP:
+            raise error
+        if decision.action is RetryAction.HAND_BACK:
+            raise RetryLater(error.code, error.message, retry_after_seconds=decision.seconds) from None
+        return decision.seconds
+
+    def _attempt(self, call: Call) -> Answer:
+        request = self._request(call)
+        self._transport.deadline.start(
+            self._limits.connect_timeout_seconds + WHOLE_ANSWER_TIMEOUTS * self._limits.read_timeout_seconds
+        )
+        try:
+            response = self._client.send(request, stream=True)
+            try:
+                _require_success(call, response)
+                body = self._body(call, response)
+            finally:
+                response.close()
+        except (httpx2.HTTPError, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as error:
+            raise _classified(call, error) from None
+        return Answer(response.status_code, dict(response.headers), body)
+
+    def _request(self, call: Call) -> httpx2.Request:
+        try:
+            request = self._client.build_request(
+                call.method, call.full_url, headers=dict(call.headers), content=call.content or None
+            )
+        except (httpx2.InvalidURL, UnicodeEncodeError, ValueError):
+            raise NeedsPerson(ADDRESS_INVALID, f"{call.name} cannot be sent: its address is not valid.") from None
+        return request
+
+    def _body(self, call: Call, response: httpx2.Response) -> bytes:
+        """The decoded body, stopped at the limits while it arrives, whatever its headers promise."""
+        if response.headers.get("content-encoding", "").strip().lower() not in DECODABLE:
+            raise NeedsPerson(ANSWER_UNDECODABLE, f"{call.name} answered in an encoding that was not asked for.")
+        body = bytearray()
+        for chunk in response.iter_bytes(CHUNK_BYTES):
+            body += chunk
+            if len(body) > self._limits.max_answer_bytes:
+                limit = self._limits.max_answer_bytes
+                raise NeedsPerson(ANSWER_TOO_LARGE, f"{call.name} answered with more than {limit:,} bytes.")
+            if len(body) > RATIO_FREE_BYTES and len(body) > MAX_RATIO * response.num_bytes_downloaded:
+                raise NeedsPerson(
+                    ANSWER_TOO_LARGE,
+                    f"{call.name} answered with bytes that grow more than {MAX_RATIO} times when unpacked.",
+                )
+        return bytes(body)
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """The system's certificate authorities; reading them takes 20 ms, so once a process."""
+    return ssl.create_default_context()
+
+
+def without_query(url: str) -> str:
+    """The address as it may be shown: no user information, no query, no fragment."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _require_success(call: Call, response: httpx2.Response) -> None:
+    status = response.status_code
+    if 200 <= status < 300:
+        return
+    asked = parse_retry_after(response.headers.get("retry-after", ""), datetime.now(UTC))
+    if status == 429 or (status == 403 and asked is not None):
+        raise RetryLater(RATE_LIMITED, f"{call.name} answered {status}: too many requests.", retry_after_seconds=asked)
+    if status in {408, 425} or status >= 500:
+        raise RetryLater(SERVER_FAILED, f"{call.name} answered {status}.", retry_after_seconds=asked)
+    raise _refusal(call, status)
+
+
+def _refusal(call: Call, status: int) -> NeedsPerson:
+    if status in {401, 403, 407}:
+        return NeedsPerson(CREDENTIAL_REFUSED, f"{call.name} answered {status}: the credential was not accepted.")
+    if 300 <= status < 400:
+        return NeedsPerson(REDIRECT_REFUSED, f"{call.name} answered {status}: a redirect to another address.")
+    if status in {404, 410}:
+        return NeedsPerson(call.missing, f"{call.name} answered {status}: there is nothing at this address.")
+    return NeedsPerson(REQUEST_REFUSED, f"{call.name} answered {status}.")
+
+
+def _classified(call: Call, error: Exception) -> NeedsPerson | RetryLater:
+    if isinstance(error, httpx2.DecodingError):
+        return NeedsPerson(ANSWER_UNDECODABLE, f"{call.name} answered with bytes that cannot be unpacked.")
+    if isinstance(error, httpcore2.ConnectTimeout):
+        return RetryLater(TIMED_OUT, f"{call.name}: no connection in time.")
+    if isinstance(error, httpcore2.TimeoutException):
+        return RetryLater(TIMED_OUT, f"{call.name}: no whole answer in time.")
+    if isinstance(error, httpcore2.ConnectError):
+        return RetryLater(UNREACHABLE, f"{call.name}: the connection was refused or failed.")
+    return RetryLater(UNREACHABLE, f"{call.name}: the connection broke off.")

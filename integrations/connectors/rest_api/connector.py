@@ -1,0 +1,120 @@
+"""The REST API plugin: checks, discovers and reads the streams that its settings declare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import ClassVar
+
+from accounts.errors import SignalboxError
+from integrations.connectors.base import (
+    Batch,
+    CheckResult,
+    Context,
+    PluginSpec,
+    ReadRequest,
+    Stream,
+    Writer,
+    WriteRequest,
+)
+from integrations.connectors.http import Call, HttpClient
+from integrations.connectors.rest_api.answer import Page, take_apart
+from integrations.connectors.rest_api.auth import sign_in
+from integrations.connectors.rest_api.config import StreamConfig, parse
+from integrations.connectors.rest_api.paging import Position, first_position, request_for, total_of, turn
+from integrations.connectors.rest_api.reader import StreamReader
+from integrations.connectors.rest_api.schema import infer
+from integrations.connectors.rest_api.spec import SPEC
+from integrations.errors import RECORDS_NOT_FOUND, REQUEST_REFUSED, STREAM_MISSING, NeedsPerson
+
+FRESH_CHECKS = 20
+
+
+class RestApiConnector:
+    """A configured REST API; one reading at a time."""
+
+    spec: ClassVar[PluginSpec] = SPEC
+
+    def __init__(self, context: Context) -> None:
+        self._config = parse(context)
+        self._sign_in = sign_in(context.credential_kind, context.credential)
+        self._limits = context.limits
+        self._client = HttpClient(context.limits, context.egress_allow)
+
+    def check(self) -> CheckResult:
+        """Read the first page of each stream and say what was seen."""
+        try:
+            seen = [self._seen(stream) for stream in list(self._config.streams.values())[:FRESH_CHECKS]]
+        except SignalboxError as error:
+            return CheckResult(False, error.message, error.what_to_do, error.code)
+        remark = "" if self._config.base_url.lower().startswith("https:") else " The connection is not encrypted."
+        return CheckResult(True, f"{'; '.join(seen)}.{remark}")
+
+    def discover(self) -> Sequence[Stream]:
+        """The declared streams, each with the schema of its first page (None where that is empty)."""
+        return [self._discovered(stream) for stream in self._config.streams.values()]
+
+    def read(self, request: ReadRequest) -> Iterator[Batch]:
+        """The batches of a stream from the request's cursor on."""
+        stream = self._config.stream(request.stream)
+        reader = StreamReader(
+            stream,
+            self._config.paging[stream.name],
+            request,
+            partial(self._fetch, stream),
+            url=self._config.url(stream),
+            hidden=frozenset(name for name, _ in self._sign_in.params),
+            max_pages=self._limits.max_pages,
+        )
+        return reader.batches()
+
+    def open_writer(self, request: WriteRequest) -> AbstractContextManager[Writer]:
+        raise NeedsPerson(REQUEST_REFUSED, f"A REST API is read only; {request.stream} cannot be written.")
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _fetch(self, stream: StreamConfig, at: Position, asked_since: str) -> Page:
+        params = [(name, _parameter(value)) for name, value in stream.params.items()]
+        if asked_since and stream.cursor_param:
+            params.append((stream.cursor_param, asked_since))
+        url, all_params = request_for(self._config.paging[stream.name], self._config.url(stream), params, at)
+        call = Call(
+            url,
+            params=(*all_params, *self._sign_in.params),
+            headers={**self._config.headers, **self._sign_in.headers},
+            missing=STREAM_MISSING,
+        )
+        return take_apart(self._client.send(call), stream.record_path, stream.name)
+
+    def _first_page(self, stream: StreamConfig) -> Page:
+        return self._fetch(stream, first_position(self._config.paging[stream.name]), "")
+
+    def _seen(self, stream: StreamConfig) -> str:
+        paging, page = self._config.paging[stream.name], self._first_page(stream)
+        hidden = frozenset(name for name, _ in self._sign_in.params)
+        following = turn(paging, page, first_position(paging), self._config.url(stream), hidden)
+        total = total_of(paging, page)
+        count = f"{len(page.rows):,} records" + (f" of {total:,}" if total else "")
+        schema = infer(page.rows, stream.types)
+        if page.rows and schema is None:
+            raise NeedsPerson(RECORDS_NOT_FOUND, f"The list of {stream.name} holds no objects.")
+        columns = f" with {len(schema.names)} columns" if schema else ""
+        return f"{stream.name}: {count}{columns}, {'another page follows' if following.goes_on else 'no other page'}"
+
+    def _discovered(self, stream: StreamConfig) -> Stream:
+        paging, page = self._config.paging[stream.name], self._first_page(stream)
+        schema = infer(page.rows, stream.types)
+        return Stream(
+            stream.name,
+            schema,
+            primary_key=stream.primary_key,
+            cursor_fields=(stream.cursor_field,) if stream.cursor_field else (),
+            estimated_records=total_of(paging, page),
+        )
+
+
+def _parameter(value: str | float | bool) -> str:
+    """A declared parameter as it is sent; JSON's true and false are not Python's."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
