@@ -14,7 +14,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 REDACTED = "[redacted]"
 _SECRET_NAME = re.compile(r"passw|secret|token|authorization|cookie|(?:api|private|master)_?key", re.IGNORECASE)
 # What carries a secret inside a longer text: URLs with a password, and Authorization headers.
-_SECRET_TEXT = re.compile(r"(?P<kept>://[^/\s:@]*:|\b(?:Bearer|Basic)\s+)[^\s@\"']+", re.IGNORECASE)
+_SECRET_TEXT = re.compile(r"(?P<kept>://[^/\s:@]*:(?=[^\s/]+@)|\b(?:Bearer|Basic)\s+)[^\s@\"']+", re.IGNORECASE)
 # C0, DEL, C1, line separators, and marks that reverse the reading direction.
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _DEEPEST = 6
@@ -44,7 +44,15 @@ def configure(options: Mapping[str, str]) -> None:
     for name in ("django", "django.server"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    # Our own lines say what is listening and what was answered; of these only trouble is news.
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    logging.getLogger("django.request").addFilter(_has_traceback)
     logging.captureWarnings(capture=True)
+
+
+def _has_traceback(record: logging.LogRecord) -> bool:
+    """Django logs each 4xx and 5xx, which the request's own line says too; an unhandled exception is more than that."""
+    return record.exc_info is not None
 
 
 def set_component(name: str) -> None:
@@ -80,6 +88,8 @@ def _shared() -> list[Processor]:
 def shape(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """The six fields of every line; what else the caller said goes into `metadata`, without secrets."""
     fields = dict(event)
+    # Uvicorn's second rendering of the same message.
+    fields.pop("color_message", None)
     return {
         "timestamp": fields.pop("timestamp"),
         "level": fields.pop("level"),

@@ -34,5 +34,6 @@ class TraceMiddleware:
 def _log(request: HttpRequest, status: int, seconds: float) -> None:
     if status < 500 and request.path.startswith(_QUIET_PATHS):
         return
+    log = logger.error if status >= 500 else logger.info
     # The path without its query: a query may carry what somebody searched for, or a secret.
-    logger.info("request", method=request.method, path=request.path, status=status, milliseconds=round(seconds * 1000))
+    log("request", method=request.method, path=request.path, status=status, milliseconds=round(seconds * 1000))

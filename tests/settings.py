@@ -8,6 +8,7 @@ from pathlib import Path
 
 _data = Path(tempfile.mkdtemp(prefix="signalbox-test-"))
 _owner = os.getpid()
+(_data / "static").mkdir()
 
 
 @atexit.register

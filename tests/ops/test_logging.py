@@ -99,6 +99,7 @@ def test_control_characters_reach_no_terminal_either(stream: io.StringIO, text: 
         ({"headers": {"Authorization": "Basic hunter2"}}, "hunter2"),
         ({"options": [{"client_secret": "hunter2"}]}, "hunter2"),
         ({"url": "postgres://user:hunter2@db/x"}, "hunter2"),
+        ({"url": "redis://:hunter2@cache:6379/0"}, "hunter2"),
         ({"detail": "sent Authorization: Bearer hunter2"}, "hunter2"),
     ],
 )
@@ -139,3 +140,16 @@ def test_a_terminal_gets_readable_text_with_the_traceback_below(stream: io.Strin
 def test_debug_is_silent_at_level_info(stream: io.StringIO) -> None:
     structlog.get_logger().debug("noise")
     assert stream.getvalue() == ""
+
+
+def test_an_address_without_a_password_is_left_as_it_is(stream: io.StringIO) -> None:
+    structlog.get_logger().info("listening on http://127.0.0.1:8000 (stop with Ctrl-C), mail ops@example.org")
+    assert only_line(stream)["message"] == "listening on http://127.0.0.1:8000 (stop with Ctrl-C), mail ops@example.org"
+
+
+def test_an_answer_that_was_refused_is_logged_once_but_a_crash_with_its_traceback(stream: io.StringIO) -> None:
+    django_log = logging.getLogger("django.request")
+    django_log.warning("Not Found: /x")
+    assert stream.getvalue() == ""
+    django_log.error("Internal Server Error", exc_info=ValueError("reason"))
+    assert "ValueError: reason" in only_line(stream)["metadata"]["exception"]

@@ -1,7 +1,9 @@
 """`manage.py web`: pages, API and live events on one ASGI process."""
 
+from pathlib import Path
 from typing import Any
 
+import structlog
 import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
@@ -11,6 +13,7 @@ from config.heartbeat import Heartbeat
 from config.listening import ensure_free
 
 STOP_SECONDS = 3
+logger = structlog.get_logger("signalbox.web")
 
 
 class Command(BaseCommand):
@@ -28,8 +31,11 @@ class Command(BaseCommand):
         """Run uvicorn in this process."""
         signalbox_logging.set_component("web")
         ensure_free(host, port)
+        # WhiteNoise warns where it is missing; embedded, nothing is collected into it.
+        Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
         heartbeat = Heartbeat("web")
         heartbeat.start()
+        logger.info("listening", host=host, port=port)
         uvicorn.run(
             "config.asgi:application",
             host=host,
