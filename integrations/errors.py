@@ -6,7 +6,7 @@ SignalboxError (accounts.errors)
 ├── StopRun         this worker must stop now: lease lost, cancelled, or the source makes no progress
 └── RecordsRefused  the destination refused records for their content: halve, and set the bad ones aside
 
-A connector raises these and nothing else for what the outside does; any other exception is a defect and crashes the run.
+A connector raises these and nothing else for what the outside does; any other exception is a defect and fails the run.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from __future__ import annotations
 from accounts.errors import SignalboxError, declare
 
 
-class NeedsPerson(SignalboxError):
+class NeedsPerson(SignalboxError):  # noqa: N818 - named by what the caller should do
     """A person must act; a retry would fail the same way."""
 
     status = 422
 
 
-class RetryLater(SignalboxError):
+class RetryLater(SignalboxError):  # noqa: N818 - named by what the caller should do
     """The other side is busy or away. `retry_after_seconds` is what it asked for, if it said."""
 
     status = 503
@@ -38,13 +38,13 @@ class RetryLater(SignalboxError):
         self.retry_after_seconds = retry_after_seconds
 
 
-class StopRun(SignalboxError):
+class StopRun(SignalboxError):  # noqa: N818 - named by what the caller should do
     """This worker must stop this run now, without another write."""
 
     status = 409
 
 
-class RecordsRefused(SignalboxError):
+class RecordsRefused(SignalboxError):  # noqa: N818 - named by what the caller should do
     """The destination refused the batch for the content of one or more records; nothing of the batch was stored."""
 
     status = 422
