@@ -1,10 +1,10 @@
-"""What the connectors of SQL databases share: the order and position of a read, and how Arrow columns become SQL values."""
+"""What the connectors of SQL databases share: the order and position of a read, and the types that are written."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -26,8 +26,11 @@ from integrations.errors import (
 CHECKPOINT_TABLE = "signalbox_checkpoint"
 MAX_RAW_BYTES = 64 * 1024
 
-# The values of the ordering columns of one row, as the plugin writes them into JSON.
-Key = tuple[Any, ...]
+# As text, since pyarrow knows its own type parameters only in its stubs.
+Array: TypeAlias = "pa.Array[Any]"
+Piece = TypeVar("Piece")
+# The ordering values of one row, as the text that the plugin makes and reads.
+Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,41 @@ def position_of(cursor: Cursor | None, order: Order) -> Position:
 def _key(value: object, length: int) -> Key | None:
     if value is None:
         return None
-    if not isinstance(value, list) or len(value) != length:
+    if not isinstance(value, list) or len(value) != length or not all(isinstance(part, str) for part in value):
         raise cursor_invalid("its values do not fit the order")
     return tuple(value)
+
+
+def kept_apart(
+    pieces: Iterable[tuple[Piece, Key, Key]], *, unique: bool, refuse: Callable[[], NeedsPerson]
+) -> Iterator[tuple[Piece, Key]]:
+    """Yield pieces with the key of their last row, from pieces with the keys of their first and last rows.
+
+    Where no unique index keeps rows apart, a piece waits for the next one: if its last key goes on there, no cursor
+    between the two could be exact, and the read is refused.
+    """
+    waiting: tuple[Piece, Key] | None = None
+    for piece, first, last in pieces:
+        if waiting and waiting[1] == first:
+            raise refuse()
+        if waiting:
+            yield waiting
+            waiting = None
+        if unique:
+            yield piece, last
+        else:
+            waiting = piece, last
+    if waiting:
+        yield waiting
+
+
+def no_key(stream: str, why: str) -> NeedsPerson:
+    """The error for a stream that cannot be read in an exact order."""
+    return NeedsPerson(
+        KEY_MISSING,
+        f"{stream!r} cannot be continued exactly: {why}.",
+        what_to_do="Name key columns of the stream that are unique and never NULL, or give the table a primary key.",
+    )
 
 
 def cursor_invalid(why: str) -> NeedsPerson:
@@ -136,7 +171,7 @@ def bad_record(row: Mapping[str, object], reason: str) -> BadRecord:
     return BadRecord(raw.encode()[:MAX_RAW_BYTES].decode(errors="ignore"), reason)
 
 
-def plain_column(values: pa.Array) -> pa.Array:
+def plain_column(values: Array) -> Array:
     """Return a column in one of the few types that both databases are written from.
 
     Extension types become their text or storage, dictionaries and views their values, lists and structs JSON text.
@@ -145,16 +180,16 @@ def plain_column(values: pa.Array) -> pa.Array:
     if isinstance(kind, pa.BaseExtensionType):
         if isinstance(kind, pa.UuidType):
             return pa.array([None if value is None else str(value) for value in values.to_pylist()], pa.string())
-        return plain_column(values.storage)
+        return plain_column(pc.cast(values, kind.storage_type))
     if pa.types.is_dictionary(kind):
-        return plain_column(values.dictionary_decode())
+        return plain_column(pc.cast(values, kind.value_type))
     if pa.types.is_nested(kind):
         return _json_text(values)
     target = plain_type(kind)
     return values if target == kind else pc.cast(values, target)
 
 
-def _json_text(values: pa.Array) -> pa.Array:
+def _json_text(values: Array) -> Array:
     encode = msgspec.json.Encoder(enc_hook=str).encode
     return pa.array([None if v is None else encode(v).decode() for v in values.to_pylist()], pa.string())
 
@@ -165,8 +200,9 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
     if isinstance(kind, pa.BaseExtensionType):
         return pa.string() if isinstance(kind, pa.UuidType) else plain_type(kind.storage_type)
     if types.is_dictionary(kind):
-        return plain_type(kind.value_type)
-    same = {
+        value_type: pa.DataType = kind.value_type
+        return plain_type(value_type)
+    same: dict[str, pa.DataType] = {
         "int8": pa.int16(), "uint8": pa.int16(), "uint16": pa.int32(), "uint32": pa.int64(), "halffloat": pa.float32(),
         "uint64": pa.decimal128(20, 0), "date64": pa.date32(), "null": pa.string(),
     }  # fmt: skip
@@ -188,7 +224,7 @@ def _in_microseconds(kind: pa.DataType) -> pa.DataType:
 
 
 def plain_batch(records: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Return the records in the types that are written, columns as in `schema`; a value that would lose precision is refused."""
+    """Return the columns of `schema` in the types that are written; a value that would lose precision is refused."""
     columns = []
     for name in schema.names:
         try:

@@ -14,7 +14,7 @@ from integrations.connectors.sql import CHECKPOINT_TABLE
 
 @dataclass(frozen=True)
 class Column:
-    """A column. `declared` is its type as SQL, `base` the name of the type below a domain, `cast` that type without length.
+    """A column: `declared` is its type as SQL, `base` the type's name below a domain, `cast` that type without length.
 
     `builtin` types come with PostgreSQL; others (extensions, enums, composites) are handled as text.
     """

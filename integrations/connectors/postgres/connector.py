@@ -22,12 +22,12 @@ from integrations.connectors.base import (
 )
 from integrations.connectors.postgres import catalogue, target, types, unkeyed
 from integrations.connectors.postgres.failures import Doing
-from integrations.connectors.postgres.keyed import KeyedReader, no_key
+from integrations.connectors.postgres.keyed import KeyedReader
 from integrations.connectors.postgres.selection import table_schema
 from integrations.connectors.postgres.session import Bounds, Session
 from integrations.connectors.postgres.settings import SETTINGS, PostgresSettings
 from integrations.connectors.postgres.writer import PostgresWriter
-from integrations.connectors.sql import require_key
+from integrations.connectors.sql import no_key, require_key
 from integrations.errors import STREAM_MISSING, NeedsPerson
 
 _SNAPSHOT = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -125,7 +125,7 @@ def _batches(session: Session, table: catalogue.Table, request: ReadRequest) -> 
     if request.primary_key or table.primary_key:
         return KeyedReader(session, table, request).batches()
     if request.cursor_field:
-        raise no_key(table, "an incremental read needs a key to tell rows with equal cursor values apart")
+        raise no_key(table.name, "an incremental read needs a key to tell rows with equal cursor values apart")
     return unkeyed.batches(session, table, request)
 
 

@@ -40,7 +40,7 @@ class Doing(Enum):
 class Verdict(NamedTuple):
     """Which error to raise."""
 
-    error: type[NeedsPerson] | type[RetryLater] | type[RecordsRefused]
+    error: type[NeedsPerson | RetryLater | RecordsRefused]
     code: str
 
 
@@ -135,7 +135,7 @@ def _words(error: Exception) -> str:
 
 def _first_line(text: str) -> str:
     """The driver's message without its own prefix and without the query that it appends."""
-    line = text.split("\n\nQuery was:")[0].splitlines()[0] if text else "the connection was lost"
+    line = text.split("\n\nQuery was:", maxsplit=1)[0].splitlines()[0] if text else "the connection was lost"
     for prefix in ("IO: ", "[libpq] ", "Failed to connect: "):
         line = line.removeprefix(prefix)
     return line.strip()

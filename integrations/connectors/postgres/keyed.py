@@ -18,8 +18,7 @@ from integrations.connectors.postgres import types
 from integrations.connectors.postgres.catalogue import Column, Table
 from integrations.connectors.postgres.selection import Progress, Select
 from integrations.connectors.postgres.session import Session
-from integrations.connectors.sql import Key, Order, Position, position_of, source_changed
-from integrations.errors import KEY_MISSING, NeedsPerson
+from integrations.connectors.sql import Array, Key, Order, Position, kept_apart, no_key, position_of, source_changed
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class KeyedReader:
         return self.select.statement(condition, _listed(self.ordering))
 
     def _after(self, ordering: tuple[OrderColumn, ...], key: Key | None) -> sql.Composable:
-        """Everything above a key. Rows with a NULL in a key are let through, so that they are met and refused, not lost."""
+        """Everything above a key; rows with a NULL in a key are let through, to be met and refused, not lost."""
         if key is None:
             return sql.SQL("true")
         values = sql.SQL(", ").join([column.literal(value) for column, value in zip(ordering, key, strict=True)])
@@ -106,46 +105,31 @@ class KeyedReader:
     def _pieces(
         self, statement: sql.Composable, ordering: tuple[OrderColumn, ...]
     ) -> Iterator[tuple[pa.RecordBatch, Key]]:
-        """Yield pieces with the key of their last row.
-
-        Where no unique index keeps rows apart, a piece waits for the next one: if a key goes on there, no cursor between
-        them could be exact.
-        """
+        """Yield pieces with the key of their last row."""
         unique = self.table.is_unique(self.order.key)
-        waiting: tuple[pa.RecordBatch, Key] | None = None
+        shared = f"several rows share one value of {', '.join(self.order.columns)}"
+        return kept_apart(
+            self._with_keys(statement, ordering), unique=unique, refuse=lambda: no_key(self.table.name, shared)
+        )
+
+    def _with_keys(
+        self, statement: sql.Composable, ordering: tuple[OrderColumn, ...]
+    ) -> Iterator[tuple[pa.RecordBatch, Key, Key]]:
         for piece in self.select.pieces(statement):
             self._refuse_null_keys(piece)
-            if waiting and waiting[1] == self._key(piece, 0, ordering):
-                raise no_key(self.table, f"several rows share one value of {', '.join(self.order.columns)}")
-            if waiting:
-                yield waiting
-            waiting = (piece, self._key(piece, piece.num_rows - 1, ordering))
-            if unique:
-                yield waiting
-                waiting = None
-        if waiting:
-            yield waiting
+            yield piece, self._key(piece, 0, ordering), self._key(piece, piece.num_rows - 1, ordering)
 
-    def _hidden(self, piece: pa.RecordBatch, column: OrderColumn) -> pa.Array:
+    def _hidden(self, piece: pa.RecordBatch, column: OrderColumn) -> Array:
         return piece.column(len(self.select.fields) + self.ordering.index(column))
 
     def _key(self, piece: pa.RecordBatch, row: int, ordering: tuple[OrderColumn, ...]) -> Key:
-        return tuple(types.value_text(self._hidden(piece, column), row) for column in ordering)
+        return tuple(types.value_text(self._hidden(piece, column), row) or "" for column in ordering)
 
     def _refuse_null_keys(self, piece: pa.RecordBatch) -> None:
         for column in self.ordering:
             if column.column.name in self.order.key and self._hidden(piece, column).null_count:
-                raise no_key(self.table, f"the key column {column.column.name!r} holds NULL")
+                raise no_key(self.table.name, f"the key column {column.column.name!r} holds NULL")
 
 
 def _listed(ordering: tuple[OrderColumn, ...]) -> sql.Composable:
     return sql.SQL(", ").join([column.expression for column in ordering])
-
-
-def no_key(table: Table, why: str) -> NeedsPerson:
-    """The error for a table that cannot be read in an exact order."""
-    return NeedsPerson(
-        KEY_MISSING,
-        f"{table.name!r} cannot be continued exactly: {why}.",
-        what_to_do="Name key columns of the stream that are unique and never NULL, or give the table a primary key.",
-    )

@@ -7,11 +7,11 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 from adbc_driver_manager import dbapi as dbapi_errors
-from adbc_driver_postgresql import StatementOptions, dbapi
+from adbc_driver_postgresql import StatementOptions, dbapi  # type: ignore[import-untyped]  # the driver has no stubs
 from psycopg import sql
 
 from integrations.connectors.postgres.failures import Doing, refusal
@@ -65,7 +65,7 @@ class Session:
             self.close()
             raise
 
-    def __enter__(self) -> Session:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -82,7 +82,8 @@ class Session:
         """Return a small result as a list of dicts."""
         with self._declared_errors(), closing(self._connection.cursor()) as cursor:
             cursor.execute(query.as_string(None))
-            return cursor.fetch_arrow_table().to_pylist()
+            found: list[dict[str, Any]] = cursor.fetch_arrow_table().to_pylist()
+            return found
 
     def stream(self, query: sql.Composable, batch_bytes: int) -> Generator[pa.RecordBatch]:
         """Yield the result of a query by COPY, about `batch_bytes` at a time."""
@@ -106,8 +107,8 @@ class Session:
         with self._declared_errors(), closing(self._connection.cursor()) as cursor:
             cursor.adbc_statement.set_options(**{StatementOptions.USE_COPY.value: "false"})
             cursor.execute((sql.SQL("EXPLAIN (FORMAT JSON) ") + query).as_string(None))
-            plan = cursor.fetch_arrow_table().column(0).combine_chunks()
-            return _plan_rows(plan)
+            plan = cursor.fetch_arrow_table().column(0)[0].as_py()
+        return int(json.loads(plan)[0]["Plan"]["Plan Rows"])
 
     def load(self, table: str, records: pa.RecordBatch) -> None:
         """Append records to a temporary table by binary COPY."""
@@ -140,7 +141,3 @@ class Session:
             yield
         except _DRIVER_ERRORS as error:
             raise refusal(error, self.doing) from None
-
-
-def _plan_rows(plan: pa.Array) -> int:
-    return int(json.loads(plan[0].as_py())[0]["Plan"]["Plan Rows"])

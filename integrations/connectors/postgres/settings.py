@@ -1,7 +1,7 @@
 """The settings of a PostgreSQL connector, and the connection string made from them.
 
-Only what is listed here reaches libpq: no `options`, `service` or `passfile` of the user's, no unix-socket directory, no
-second host, and the address is the one that the egress check returned.
+Only what is listed here reaches libpq: no `options`, `service` or `passfile` of the user's, no unix-socket directory,
+no second host, and the address is the one that the egress check returned.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class PostgresSettings:
         return make_conninfo(
             host=self.host,
             hostaddr=address,
-            port=self.port,
+            port=str(self.port),
             dbname=self.database,
             user=self.user,
             password=self.password,
@@ -79,21 +79,22 @@ class PostgresSettings:
         )
 
 
-def _fixed_options(sslmode: str, limits: Limits) -> dict[str, str | int]:
+def _fixed_options(sslmode: str, limits: Limits) -> dict[str, str]:
     """What every connection gets; empty values shut out the environment and the home folder of the worker."""
-    return {
+    verify = {"sslrootcert": "system"} if sslmode == "verify-full" else {}
+    return verify | {
         "application_name": "signalbox",
         "options": "",
         "passfile": "/dev/null",
         "sslcertmode": "disable",
         "gssencmode": "disable",
-        "connect_timeout": max(2, round(limits.connect_timeout_seconds)),
-        "keepalives": 1,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "tcp_user_timeout": round(limits.read_timeout_seconds * 1000),
-    } | ({"sslrootcert": "system"} if sslmode == "verify-full" else {})
+        "connect_timeout": str(max(2, round(limits.connect_timeout_seconds))),
+        "keepalives": "1",
+        "keepalives_idle": "10",
+        "keepalives_interval": "5",
+        "keepalives_count": "3",
+        "tcp_user_timeout": str(round(limits.read_timeout_seconds * 1000)),
+    }
 
 
 def _text(settings: Mapping[str, Any], name: str, default: str = "") -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 from psycopg import sql
@@ -103,15 +104,15 @@ def _create_statement(request: WriteRequest) -> sql.Composed:
     return sql.SQL("({})").format(sql.SQL(", ").join(columns))
 
 
-def _stage_type(field: pa.Field) -> str:
+def _stage_type(field: pa.Field[Any]) -> str:
     return _typed(field, types.stage_type(plain_type(field.type)))
 
 
-def _created_type(field: pa.Field) -> str:
+def _created_type(field: pa.Field[Any]) -> str:
     return _typed(field, types.created_type(field.type, plain_type(field.type)))
 
 
-def _typed(field: pa.Field, kind: str | None) -> str:
+def _typed(field: pa.Field[Any], kind: str | None) -> str:
     if kind is None:
         raise NeedsPerson(TABLE_INCOMPATIBLE, f"PostgreSQL has no type for {field.name!r} ({field.type}).")
     return kind

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg import sql
 
 from integrations.connectors.postgres.catalogue import Column
+from integrations.connectors.sql import Array
 
 # Types that the driver reads exactly as they are.
 _NATIVE: dict[str, pa.DataType] = {
@@ -95,15 +98,16 @@ def can_be_cursor(column: Column) -> bool:
     return column.builtin and column.base in _CURSORS
 
 
-def converted(values: pa.Array, target: pa.DataType) -> tuple[pa.Array, pa.Array | None]:
+def converted(values: Array, target: pa.DataType) -> tuple[Array, pa.BooleanArray | None]:
     """Return a column in its target type, and the rows (a mask) whose value has no equal there, or None."""
     if pa.types.is_decimal(target):
-        odd = pc.is_in(values, pa.array(["NaN", "Infinity", "-Infinity"]))
-        mask = pc.fill_null(odd, False)
-        return pc.cast(pc.if_else(mask, None, values), target), mask if pc.any(mask).as_py() else None
+        mask = pc.is_in(values, pa.array(["NaN", "Infinity", "-Infinity"]))
+        if mask.true_count:
+            values = pc.if_else(mask, pa.scalar(None, pa.string()), values)
+        return pc.cast(values, target), mask if mask.true_count else None
     if pa.types.is_timestamp(target) or pa.types.is_date(target):
         mask = infinite(values)
-        return values, mask if pc.any(mask).as_py() else None
+        return values, mask if mask.true_count else None
     return values, None
 
 
@@ -112,15 +116,15 @@ _INFINITE_STAMP = (-(2**63) + 946684800000000 - 1, -(2**63) + 946684800000000)
 _INFINITE_DATE = (-(2**31) + 10957 - 1, -(2**31) + 10957)
 
 
-def infinite(values: pa.Array) -> pa.Array:
+def infinite(values: Array) -> pa.BooleanArray:
     """Return which dates or timestamps are 'infinity' or '-infinity'."""
     wide = pa.types.is_timestamp(values.type)
-    numbers = values.view(pa.int64() if wide else pa.int32())
-    limit = _INFINITE_STAMP[1] if wide else _INFINITE_DATE[1]
-    return pc.fill_null(pc.less_equal(numbers, limit), False)
+    numbers: Array = values.view(pa.int64() if wide else pa.int32())
+    limit = pa.scalar(_INFINITE_STAMP[1] if wide else _INFINITE_DATE[1], numbers.type)
+    return cast(pa.BooleanArray, pc.less_equal(numbers, limit).fill_null(False))
 
 
-def value_text(values: pa.Array, row: int) -> str | None:
+def value_text(values: Array, row: int) -> str | None:
     """Return one value as the text from which PostgreSQL makes exactly that value again."""
     kind, value = values.type, values[row]
     if not value.is_valid:
@@ -128,14 +132,14 @@ def value_text(values: pa.Array, row: int) -> str | None:
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return _moment_text(values, row)
     if pa.types.is_binary(kind):
-        return "\\x" + value.as_py().hex()
+        return f"\\x{value.as_py().hex()}"
     if pa.types.is_time(kind):
         return str(pc.cast(value, pa.string()))
     plain = value.as_py()
     return str(plain).lower() if isinstance(plain, bool) else str(plain)
 
 
-def _moment_text(values: pa.Array, row: int) -> str:
+def _moment_text(values: Array, row: int) -> str:
     one = values.slice(row, 1)
     if infinite(one)[0].as_py():
         wide = pa.types.is_timestamp(one.type)
@@ -185,6 +189,6 @@ def cast_from_stage(column: Column, staged: str) -> sql.Composable:
 def _array_from_text(value: sql.Composable, target: sql.Composable) -> sql.Composable:
     """Arrays are read as JSON text; a value that is not JSON is taken for PostgreSQL's own form, `{a,b}`."""
     return sql.SQL(
-        "CASE WHEN ltrim({value}) LIKE '[%' THEN ARRAY(SELECT pg_catalog.jsonb_array_elements_text({value}::jsonb))::{target}"
-        " ELSE {value}::{target} END"
+        "CASE WHEN ltrim({value}) LIKE '[%' THEN"
+        " ARRAY(SELECT pg_catalog.jsonb_array_elements_text({value}::jsonb))::{target} ELSE {value}::{target} END"
     ).format(value=value, target=target)

@@ -1,10 +1,11 @@
 """Reads a table that has no key.
 
-A plain table is read in the order of its row addresses (`ctid`), some blocks at a time. Going on after an address is exact
-as long as no row has moved, so the cursor also holds the number of the table's file (a rewrite gives a new one) and its
-count of updates (an update moves a row), and a resume after either has changed is refused. Rows that are only added do no
-harm. The count comes from PostgreSQL's statistics, which can be some seconds behind: who needs more gives the table a key.
-A view, or another kind of table, can be read whole and not continued: its cursor says so, and is refused.
+A plain table is read in the order of its row addresses (`ctid`), some blocks at a time. Going on after an address is
+exact as long as no row has moved, so the cursor also holds the number of the table's file (a rewrite gives a new one)
+and its count of updates (an update moves a row), and a resume after either has changed is refused. Rows that are only
+added do no harm. The count comes from PostgreSQL's statistics, which can be some seconds behind: who needs more gives
+the table a key. A view, or another kind of table, can be read whole and not continued: its cursor says so, and is
+refused.
 """
 
 from __future__ import annotations
@@ -17,10 +18,9 @@ from psycopg import sql
 from integrations.connectors.base import Batch, Cursor, ReadRequest
 from integrations.connectors.postgres import types
 from integrations.connectors.postgres.catalogue import Table
-from integrations.connectors.postgres.keyed import no_key
 from integrations.connectors.postgres.selection import Progress, Select
 from integrations.connectors.postgres.session import Session
-from integrations.connectors.sql import cursor_invalid
+from integrations.connectors.sql import cursor_invalid, no_key
 
 _STATE = sql.SQL("""
 SELECT pg_relation_filenode({oid}::oid)::int8 AS file, pg_stat_get_tuples_updated({oid}::oid)::int8 AS updates,
@@ -42,7 +42,7 @@ def _unordered(session: Session, table: Table, request: ReadRequest) -> Iterator
     if request.cursor is not None:
         if set(request.cursor) != {"unordered"}:
             raise cursor_invalid("it was made for another stream")
-        raise no_key(table, "it has no key and no row addresses")
+        raise no_key(table.name, "it has no key and no row addresses")
     select = Select(session, table, request)
     progress = Progress(table.estimated_rows)
     for number, piece in enumerate(select.pieces(select.statement(sql.SQL("true"))), start=1):

@@ -1,8 +1,9 @@
 """Writes batches into a table, each in one transaction with its checkpoint.
 
-A batch goes by binary COPY into a temporary table of its own types, then by one INSERT, with casts, into the target: COPY
-itself takes no other types than the column's. The checkpoint row is locked only after the copy, so that a worker that is
-paused while it sends keeps nobody waiting; and a worker paused later is ended by the server's idle limit.
+A batch goes by binary COPY into a temporary table of its own types, then by one INSERT, with casts, into the target:
+COPY itself takes no other types than the column's. The checkpoint row is locked only after the copy, so that a worker
+that is paused while it sends keeps nobody waiting; and a worker paused later is ended by the server's idle limit. When
+the connection is lost at the commit, its outcome is not known here: the next writer's `checkpoint()` says it.
 """
 
 from __future__ import annotations
