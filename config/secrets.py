@@ -27,6 +27,11 @@ def _token_pepper() -> str:
     return secrets.token_urlsafe(48)
 
 
+def _sandbox_token() -> str:
+    """What the demo's shop API asks for."""
+    return secrets.token_urlsafe(24)
+
+
 def _master_key() -> str:
     """32 random bytes in base64: one AES-256 key."""
     return base64.b64encode(secrets.token_bytes(32)).decode("ascii")
@@ -36,6 +41,7 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
     "SIGNALBOX_SECRET_KEY": _secret_key,
     "SIGNALBOX_MASTER_KEY": _master_key,
     "SIGNALBOX_TOKEN_PEPPER": _token_pepper,
+    "SIGNALBOX_SANDBOX_TOKEN": _sandbox_token,
 }
 
 

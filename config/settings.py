@@ -17,15 +17,15 @@ _secrets = ensure_secrets(DATA_DIR)
 
 DEBUG = False
 SECRET_KEY = _secrets["SIGNALBOX_SECRET_KEY"]
-# Key ring for credentials and dead letters: base64 of 32 bytes; the key's id is derived from it (integrations.encryption).
+# Key ring for credentials and dead letters: base64 of 32 bytes, the current key first (integrations.encryption).
 MASTER_KEY = _secrets["SIGNALBOX_MASTER_KEY"]
 TOKEN_PEPPER = _secrets["SIGNALBOX_TOKEN_PEPPER"]
 
 HOST = env.str("HOST", default="127.0.0.1")
 PORT = env.int("PORT", default=8000)
-PUBLIC_BASE_URL = env.str(
-    "SIGNALBOX_PUBLIC_URL", default=f"http://{'localhost' if HOST in ('127.0.0.1', '0.0.0.0') else HOST}:{PORT}"
-)
+_LOCAL_HOSTS = ("127.0.0.1", "0.0.0.0")  # noqa: S104 - compared, not bound
+_public_host = "localhost" if HOST in _LOCAL_HOSTS else HOST
+PUBLIC_BASE_URL = env.str("SIGNALBOX_PUBLIC_URL", default=f"http://{_public_host}:{PORT}")
 ALLOWED_HOSTS = env.list("SIGNALBOX_ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]", HOST])
 CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL]
 SECURE_COOKIES = PUBLIC_BASE_URL.startswith("https://")
@@ -111,7 +111,8 @@ COTTON_DIR = "components"
 
 # --- where the state is ------------------------------------------------------------------------------------------
 SQLITE_OPTIONS = {
-    # Without IMMEDIATE a transaction that reads first and then writes fails with "database is locked", whatever the timeout.
+    # Without IMMEDIATE a transaction that reads first and then writes fails with "database is locked",
+    # whatever the timeout.
     "transaction_mode": "IMMEDIATE",
     "timeout": 20,
     "init_command": "PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA cache_size=-8000;",
@@ -241,7 +242,12 @@ LOGGING_CONFIG = "config.logging.configure"
 LOGGING = {"level": env.str("SIGNALBOX_LOG_LEVEL", default="INFO").upper()}
 
 # --- what runs may do --------------------------------------------------------------------------------------------
-EGRESS_ALLOW = tuple(env.list("SIGNALBOX_EGRESS_ALLOW", default=[]))
+# `manage.py up` shows the demo; processes that are started one by one have it only where the environment says so.
+DEMO = env.bool("SIGNALBOX_DEMO", default=sys.argv[1:2] == ["up"])
+SANDBOX_PORT = env.int("SIGNALBOX_SANDBOX_PORT", default=PORT + 1)
+SANDBOX_TOKEN = _secrets["SIGNALBOX_SANDBOX_TOKEN"]
+_demo_addresses = (f"127.0.0.1:{SANDBOX_PORT}", f"127.0.0.1:{PORT}") if DEMO else ()
+EGRESS_ALLOW = (*env.list("SIGNALBOX_EGRESS_ALLOW", default=[]), *_demo_addresses)
 FILE_ROOT = Path(env.str("SIGNALBOX_FILE_ROOT", default=str(DATA_DIR / "files"))).resolve()
 LEASE_SECONDS = env.float("SIGNALBOX_LEASE_SECONDS", default=10.0)
 SLICE_SECONDS = env.float("SIGNALBOX_SLICE_SECONDS", default=30.0)
@@ -251,7 +257,5 @@ HEARTBEAT_SECONDS = env.float("SIGNALBOX_HEARTBEAT_SECONDS", default=2.0)
 # How long a worker that is told to stop may go on with the slice that it runs.
 SHUTDOWN_SECONDS = env.float("SIGNALBOX_SHUTDOWN_SECONDS", default=30.0)
 WORKER_CONCURRENCY = env.int("SIGNALBOX_WORKER_CONCURRENCY", default=2)
-SANDBOX_PORT = env.int("SIGNALBOX_SANDBOX_PORT", default=PORT + 1)
-DEMO = env.bool("SIGNALBOX_DEMO", default=True)
 
 TESTING = "pytest" in sys.modules

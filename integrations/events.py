@@ -11,7 +11,7 @@ from accounts.models import Workspace
 from integrations.models import Event
 
 
-def append(
+def append(  # noqa: PLR0913 - an event's parts, all by keyword
     *,
     workspace: Workspace | UUID,
     topic: str,

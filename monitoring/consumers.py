@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 from asgiref.sync import sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.http.request import validate_host
 from django.conf import settings
+from django.http.request import validate_host
 
 from accounts.access import has_permission
 from accounts.models import User, Workspace
@@ -21,37 +22,43 @@ PING_SECONDS = 10.0
 REFUSED, GONE = 4403, 4404
 
 
-class EventsConsumer(AsyncWebsocketConsumer):
+class EventsConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
     """Accepts, then sends frames until the browser leaves or may no longer read. Subclasses say who may."""
 
-    _tasks: tuple[asyncio.Task[None], ...] = ()
+    is_outline: ClassVar[bool]
+    workspace: Workspace
+    tasks: tuple[asyncio.Task[None], ...] = ()
 
     async def connect(self) -> None:
         """Check origin and permission before the socket is accepted."""
-        if not _same_origin(self.scope["headers"]):
+        if not same_origin(self.scope["headers"]):
             await self.close(REFUSED)
             return
-        slug = self.scope["url_route"]["kwargs"]["workspace"]
-        self.workspace = await sync_to_async(Workspace.objects.filter(slug=slug).first)()
-        if self.workspace is None or not await self._allowed():
+        found = await _workspace(self.scope["url_route"]["kwargs"]["workspace"])
+        if found is None or not await self.allowed(found):
             await self.close(GONE)
             return
-        query = parse_qs(self.scope["query_string"].decode())
+        self.workspace = found
+        query = parse_qs(self.scope["query_string"].decode("latin-1"))
         cursor = Cursor.parse(query.get("after", [""])[0]) or await sync_to_async(newest)()
         await self.accept()
-        await self.send('{"hello":true,"cursor":"%s"}' % cursor)
-        self._tasks = (asyncio.create_task(self._forward(cursor)), asyncio.create_task(self._ping()))
+        await self.send(f'{{"hello":true,"cursor":"{cursor}"}}')
+        self.tasks = (asyncio.create_task(self._forward(cursor)), asyncio.create_task(self._ping()))
 
-    async def disconnect(self, code: int) -> None:
+    async def disconnect(self, _: int) -> None:
         """Stop following."""
-        for task in self._tasks:
+        for task in self.tasks:
             task.cancel()
-        for task in self._tasks:
+        for task in self.tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """The browser has nothing to say here."""
+
+    async def allowed(self, workspace: Workspace) -> bool:
+        """Say whether the person at the other end may follow this workspace now."""
+        raise NotImplementedError
 
     async def _forward(self, cursor: Cursor) -> None:
         async for position, events in tail().follow(self.workspace.pk, cursor):
@@ -62,62 +69,55 @@ class EventsConsumer(AsyncWebsocketConsumer):
         while True:
             await asyncio.sleep(PING_SECONDS)
             number += 1
-            if not await self._allowed():
+            if not await self.allowed(self.workspace):
                 await self.close(REFUSED)
                 return
-            await self.send('{"ping":%d}' % number)
-
-    async def _allowed(self) -> bool:
-        raise NotImplementedError
+            await self.send(f'{{"ping":{number}}}')
 
     def _shown(self, event: StreamEvent) -> bytes:
-        raise NotImplementedError
+        return event.outline if self.is_outline else event.payload
 
 
 @requires_permission("workspace.read")
 class WorkspaceEvents(EventsConsumer):
     """Members see each event's object, kind and counters."""
 
-    async def _allowed(self) -> bool:
-        user = self.scope["user"]
-        if not isinstance(user, User):
-            return False
-        return await sync_to_async(has_permission)(await _fresh(user), self.workspace, "workspace.read")
+    is_outline = False
 
-    def _shown(self, event: StreamEvent) -> bytes:
-        return event.payload
+    async def allowed(self, workspace: Workspace) -> bool:
+        """Ask the database, so that a lost membership closes the socket."""
+        return await _may_read(self.scope["user"], workspace)
 
 
 @public("a public status page is live too; it tells topics alone, and closes when the page is no longer public")
 class StatusEvents(EventsConsumer):
     """Anybody may follow a public status page: that something of a topic changed, and nothing of what."""
 
-    async def _allowed(self) -> bool:
-        fresh = await sync_to_async(Workspace.objects.filter(pk=self.workspace.pk).first)()
-        if fresh is None:
-            return False
-        user = self.scope["user"]
-        if fresh.has_public_status:
-            return True
-        return isinstance(user, User) and await sync_to_async(has_permission)(
-            await _fresh(user), fresh, "workspace.read"
-        )
+    is_outline = True
 
-    def _shown(self, event: StreamEvent) -> bytes:
-        return event.outline
+    async def allowed(self, workspace: Workspace) -> bool:
+        """Anybody while the page is public, members always."""
+        fresh = await _workspace(workspace.slug)
+        return fresh is not None and (fresh.has_public_status or await _may_read(self.scope["user"], fresh))
 
 
 @sync_to_async
-def _fresh(user: User) -> User:
-    return User.objects.get(pk=user.pk)
+def _workspace(slug: str) -> Workspace | None:
+    return Workspace.objects.filter(slug=slug).first()
 
 
-def _same_origin(headers: list[tuple[bytes, bytes]]) -> bool:
-    """The page that opens the socket must come from the host that it connects to."""
+@sync_to_async
+def _may_read(user: object, workspace: Workspace) -> bool:
+    if not isinstance(user, User) or user.pk is None:
+        return False
+    fresh = User.objects.filter(pk=user.pk).first()
+    return fresh is not None and has_permission(fresh, workspace, "workspace.read")
+
+
+def same_origin(headers: list[tuple[bytes, bytes]]) -> bool:
+    """The page that opens the socket must come from the very host that it connects to."""
     found = {name.lower(): value.decode("latin-1") for name, value in headers}
     origin, host = urlsplit(found.get(b"origin", "")), found.get(b"host", "")
-    return (
-        bool(origin.netloc)
-        and origin.netloc == host
-        and validate_host(host.rpartition(":")[0] or host, settings.ALLOWED_HOSTS)
-    )
+    name = urlsplit(f"//{host}").hostname or ""
+    allowed = validate_host(f"[{name}]" if ":" in name else name, settings.ALLOWED_HOSTS)
+    return bool(origin.netloc) and origin.netloc == host and allowed

@@ -41,7 +41,7 @@ class Cursor:
 
 @dataclass(frozen=True)
 class StreamEvent:
-    """An event on its way to browsers; `payload` is encoded once for all of them, `outline` is what strangers may see."""
+    """An event on its way to browsers; `payload` is encoded once for all, `outline` is what strangers may see."""
 
     cursor: Cursor
     workspace_id: UUID

@@ -31,7 +31,7 @@ class Tail:
         self._grown = asyncio.Condition()
 
     async def follow(self, workspace_id: UUID, cursor: Cursor) -> AsyncIterator[tuple[Cursor, list[StreamEvent]]]:
-        """Yield what is new after `cursor` for one workspace, for ever; what is older than memory comes from the log."""
+        """Yield what is new after `cursor` for one workspace, for ever; older than memory comes from the log."""
         self._followers += 1
         await self._ensure_running()
         try:
@@ -50,7 +50,8 @@ class Tail:
 
     async def _between(self, cursor: Cursor, workspace_id: UUID) -> list[StreamEvent]:
         if cursor < self._floor:
-            return await _in_thread(read_after, cursor, workspace_id)
+            older: list[StreamEvent] = await _in_thread(read_after, cursor, workspace_id)
+            return older
         recent = list(self._recent)
         start = bisect_right(recent, cursor, key=lambda event: event.cursor)
         return [event for event in recent[start:] if event.workspace_id == workspace_id]

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Generic, TypeVar
 
 from django.db import models
 
 from accounts.models import Workspace
 from accounts.models.base import new_id
 
-__all__ = ["WorkspaceModel", "WorkspaceQuerySet", "new_id"]
+__all__ = ["WorkspaceManager", "WorkspaceModel", "new_id"]
 
 
-class WorkspaceQuerySet(models.QuerySet["WorkspaceModel"]):
+M = TypeVar("M", bound="WorkspaceModel")
+
+
+class WorkspaceManager(models.Manager[M], Generic[M]):
     """The first step of every read: `Model.objects.of(workspace)`."""
 
-    def of(self, workspace: Workspace) -> Self:
+    def of(self, workspace: Workspace) -> models.QuerySet[M]:
+        """The rows of one workspace."""
         return self.filter(workspace=workspace)
 
 

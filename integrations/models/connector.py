@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from integrations.models.base import WorkspaceModel, WorkspaceQuerySet
+from integrations.models.base import WorkspaceManager, WorkspaceModel
 from integrations.models.credential import Credential
 from integrations.models.policy import Policy
 
@@ -44,7 +44,7 @@ class Connector(WorkspaceModel):
     checked_at = models.DateTimeField(null=True, blank=True)
     check_state_since = models.DateTimeField(null=True, blank=True)
 
-    objects = WorkspaceQuerySet.as_manager()
+    objects = WorkspaceManager["Connector"]()
 
     class Meta:
         ordering = ["name"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
-from integrations.models.base import WorkspaceModel, WorkspaceQuerySet, new_id
+from integrations.models.base import WorkspaceManager, WorkspaceModel, new_id
 
 
 class Credential(WorkspaceModel):
@@ -19,7 +19,7 @@ class Credential(WorkspaceModel):
     updated_at = models.DateTimeField(auto_now=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
 
-    objects = WorkspaceQuerySet.as_manager()
+    objects = WorkspaceManager["Credential"]()
 
     class Meta:
         ordering = ["name"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from integrations.domain.lifecycle import DeadLetterState
-from integrations.models.base import WorkspaceModel, WorkspaceQuerySet
+from integrations.models.base import WorkspaceManager, WorkspaceModel
 from integrations.models.integration import Integration
 from integrations.models.run import Run
 
@@ -27,7 +27,7 @@ class DeadLetter(WorkspaceModel):
     redrive = models.ForeignKey(Run, null=True, blank=True, on_delete=models.SET_NULL, related_name="redriven_letters")
     resolved_at = models.DateTimeField(null=True, blank=True)
 
-    objects = WorkspaceQuerySet.as_manager()
+    objects = WorkspaceManager["DeadLetter"]()
 
     class Meta:
         ordering = ["-id"]

@@ -7,7 +7,7 @@ from django.db import models
 
 from integrations.domain.guarantee import WriteMode
 from integrations.domain.schedule import ScheduleKind
-from integrations.models.base import WorkspaceModel, WorkspaceQuerySet, new_id
+from integrations.models.base import WorkspaceManager, WorkspaceModel, new_id
 from integrations.models.connector import Connector, Environment
 from integrations.models.policy import Policy
 
@@ -28,7 +28,7 @@ class Integration(WorkspaceModel):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = WorkspaceQuerySet.as_manager()
+    objects = WorkspaceManager["Integration"]()
 
     class Meta:
         ordering = ["name"]
@@ -85,7 +85,7 @@ class Deployment(WorkspaceModel):
     cursor_at = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = WorkspaceQuerySet.as_manager()
+    objects = WorkspaceManager["Deployment"]()
 
     class Meta:
         constraints = [

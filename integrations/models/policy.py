@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from integrations.models.base import WorkspaceModel, WorkspaceQuerySet
+from integrations.models.base import WorkspaceManager, WorkspaceModel
 
 
 class Policy(WorkspaceModel):
@@ -16,7 +16,7 @@ class Policy(WorkspaceModel):
     is_default = models.BooleanField(default=False)
     updated_at = models.DateTimeField(auto_now=True)
 
-    objects = WorkspaceQuerySet.as_manager()
+    objects = WorkspaceManager["Policy"]()
 
     class Meta:
         ordering = ["-is_default", "name"]

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from integrations.domain.lifecycle import ACTIVE_STATES, BatchState, RunState, Trigger
-from integrations.models.base import WorkspaceModel, WorkspaceQuerySet
+from integrations.models.base import WorkspaceManager, WorkspaceModel
 from integrations.models.integration import Deployment, IntegrationVersion
 
 
@@ -56,7 +56,7 @@ class Run(WorkspaceModel):
     error_message = models.TextField(blank=True)
     error_what_to_do = models.TextField(blank=True)
 
-    objects = WorkspaceQuerySet.as_manager()
+    objects = WorkspaceManager["Run"]()
 
     class Meta:
         ordering = ["-id"]

@@ -18,6 +18,9 @@ from integrations.domain.mapping import Compiled
 from integrations.pipeline.batch import EXCERPT_CHARACTERS, excerpt
 from integrations.pipeline.evaluator import Evaluator, too_large
 
+# A piece of a batch may cost this part of the memory limit: inputs, vectors inside the calls and results live together.
+_PIECES = 4
+
 # One truth value for each row, never NULL.
 Rows = pa.BooleanArray
 
@@ -94,7 +97,7 @@ def _evaluate(evaluator: Evaluator, expressions: Sequence[Compiled], columns: pa
     todo, size = [columns], 0
     while todo:
         piece = todo.pop()
-        if piece.num_rows > 1 and _cost(expressions, piece) > evaluator.memory_bytes:
+        if piece.num_rows > 1 and _cost(expressions, piece) > evaluator.memory_bytes // _PIECES:
             half = piece.num_rows // 2
             todo += [piece.slice(half), piece.slice(0, half)]
             continue

@@ -148,7 +148,7 @@ class Mapper:
             Rejection(row, "filter", FILTER_FAILED, f"The filter cannot be evaluated for {value}.")
             for row, value in zip(_row_numbers(rows, judged.is_failed), shown, strict=True)
         ]
-        kept = cast(Rows, judged.values).fill_null(False)
+        kept = cast(Rows, judged.values.fill_null(False))
         return rejected, kept, len(rows) - kept.true_count - len(rejected)
 
     def _reject(

@@ -72,7 +72,9 @@ def _move_batch(run: str, number: int, batch: MappedBatch, writer: Writer, log: 
     except RecordsRefused:
         kept, refused = _sift(writer, records)
         refused_aside = tuple(
-            Aside(_payload(batch.source.records, batch.mapped.accepted_rows[row].as_py()), error.code, "", error.message)
+            Aside(
+                _payload(batch.source.records, batch.mapped.accepted_rows[row].as_py()), error.code, "", error.message
+            )
             for row, error in refused
         )
         records = kept
@@ -125,7 +127,8 @@ def _sift(writer: Writer, records: pa.RecordBatch) -> tuple[pa.RecordBatch, list
                 refused.append((start, error))
             elif probes > MAX_PROBES_A_BATCH:
                 raise RecordsRefused(
-                    RECORD_REFUSED, f"The destination refuses very many records of a batch, the first because: {error.message}"
+                    RECORD_REFUSED,
+                    f"The destination refuses very many records of a batch, the first because: {error.message}",
                 ) from error
             else:
                 half = length // 2

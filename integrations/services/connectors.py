@@ -25,6 +25,8 @@ from integrations.models.connector import CheckState
 from integrations.services.credentials import open_credential
 from integrations.services.policies import effective_policy, limits_of
 
+CHECK_FIELDS = ["check_state", "check_message", "check_what_to_do", "check_ms", "checked_at", "check_state_since"]
+
 
 @dataclass(frozen=True)
 class ConnectorInput:
@@ -99,7 +101,7 @@ def store_check(*, connector: Connector, result: CheckResult, milliseconds: int)
             current.check_state_since = now
         current.check_state, current.checked_at, current.check_ms = state, now, milliseconds
         current.check_message, current.check_what_to_do = result.message[:500], result.what_to_do[:500]
-        current.save(update_fields=[f.name for f in Connector._meta.fields if f.name.startswith("check")])
+        current.save(update_fields=CHECK_FIELDS)
         events.append(
             workspace=current.workspace_id,
             topic="connector",

@@ -24,7 +24,7 @@ REDRIVE_AT_MOST = 100_000
 
 def payload_of(letter: DeadLetter) -> dict[str, Any]:
     """The record of a letter, or {"raw": text} where it never decoded."""
-    return msgspec.json.decode(encryption.decrypt(letter.payload, bound_to=letter_binding(letter)))
+    return msgspec.json.decode(encryption.decrypt(letter.payload, bound_to=letter_binding(letter)), type=dict[str, Any])
 
 
 def redrive(*, deployment: Deployment, letter_ids: Sequence[UUID] | None, user: User | None) -> Run:
@@ -43,7 +43,7 @@ def redrive(*, deployment: Deployment, letter_ids: Sequence[UUID] | None, user: 
         if not taken:
             raise Conflict(
                 STATE_CONFLICT, "None of these dead letters can be redriven.",
-                what_to_do="Choose open ones that hold a record; one that never decoded has to be mended at its source.",
+                what_to_do="Choose open ones that hold a record; what never decoded is mended at its source.",
             )  # fmt: skip
         audit.record(workspace=run.workspace, action="dead_letter.redriven", object=run, after={"letters": taken})
     return run

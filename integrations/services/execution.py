@@ -174,7 +174,8 @@ def _refuse_too_many_rejected(run: Run, policy: EffectivePolicy) -> None:
     if share > allowed:
         raise NeedsPerson(
             TOO_MANY_REJECTED,
-            f"{run.set_aside:,} of {run.read:,} records ({share:.0f} %) were set aside; the policy allows {allowed:g} %.",
+            f"{run.set_aside:,} of {run.read:,} records ({share:.0f} %) were set aside; "
+            f"the policy allows {allowed:g} %.",
         )
 
 

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 
 from accounts import audit
+from accounts.audit import Values
 from accounts.errors import INPUT_INVALID, NAME_TAKEN, STATE_CONFLICT, Conflict, Invalid
 from accounts.models import User, Workspace
 from integrations import events
@@ -168,7 +169,8 @@ def _mapping_problems(flow: Flow) -> dict[str, str]:
         mapping = Mapping.from_json(flow.mapping)
     except ValueError as error:
         return {"mapping": str(error)}
-    problems = {"mapping": problem.message for problem in reversed(check_mapping(mapping, None))}
+    found = check_mapping(mapping, None)
+    problems = {"mapping": found[0].message} if found else {}
     targets = {rule.target for rule in mapping.fields}
     missing = [name for name in flow.key if name not in targets]
     if flow.write_mode == WriteMode.UPSERT and not flow.key:
@@ -217,8 +219,8 @@ def _tell(
     integration: Integration,
     action: str,
     *,
-    before: dict[str, object] | None = None,
-    after: dict[str, object] | None = None,
+    before: Values | None = None,
+    after: Values | None = None,
 ) -> None:
     audit.record(workspace=integration.workspace, action=action, object=integration, before=before, after=after)
     events.append(workspace=integration.workspace, topic="integration", object_id=integration.pk, kind=action)

@@ -66,7 +66,7 @@ class RedrivenRecords:
             done += len(letters)
             yield Batch(records, {"after": after}, bad, progress=min(1.0, done / total))
 
-    def open_writer(self, request: WriteRequest) -> AbstractContextManager[Writer]:
+    def open_writer(self, _: WriteRequest) -> AbstractContextManager[Writer]:
         raise NeedsPerson(STREAM_MISSING, "Dead letters cannot be written to.")
 
     def close(self) -> None:

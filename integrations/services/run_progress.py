@@ -88,7 +88,7 @@ class DatabaseRunLog:
         self._incremental = run.version.read_mode == ReadMode.INCREMENTAL and run.trigger != "redrive"
 
     def prepare(self, batch: PreparedBatch) -> None:
-        """Store a batch's counts and dead letters before it is sent; a batch of that number prepared before is replaced."""
+        """Store a batch's counts and dead letters before it is sent; one prepared before is replaced."""
         self._heartbeat.check()
         letters = [self._letter(batch.number, aside) for aside in batch.aside]
         with transaction.atomic():
@@ -128,11 +128,11 @@ class DatabaseRunLog:
                 Deployment.objects.filter(pk=self._run.deployment_id).update(cursor=batch.cursor, cursor_at=Now())
             self._settle_redriven(batch)
             self._run.refresh_from_db()
-            message = f"Batch {number}: {batch.written:,} written, {batch.set_aside:,} set aside, {batch.filtered:,} filtered."
-            tell(self._run, "run.progress", message, data={"batch": number, **counts(self._run)})
+            parts = f"{batch.written:,} written, {batch.set_aside:,} set aside, {batch.filtered:,} filtered"
+            tell(self._run, "run.progress", f"Batch {number}: {parts}.", data={"batch": number, **counts(self._run)})
 
     def should_yield(self) -> bool:
-        """Say whether the slice's time is over or the worker drains. Raises StopRun, and NeedsPerson past the time limit."""
+        """Say whether the slice's time is over or the worker drains. Raises StopRun; NeedsPerson past the limit."""
         self._heartbeat.check()
         started = self._run.started_at
         if started and time.time() - started.timestamp() > self._run_seconds:

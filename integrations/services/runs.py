@@ -114,7 +114,7 @@ def tell(run: Run, kind: str, message: str = "", *, level: str = "info", data: d
     )
 
 
-def cancel_run(*, run: Run, user: User | None) -> Run:
+def cancel_run(*, run: Run) -> Run:
     """Ask for a cancel: a queued run ends at once, a running one at its next batch, with its checkpoint kept."""
     with transaction.atomic():
         ended = Run.objects.filter(
@@ -205,8 +205,8 @@ def succeed_run(claim: Claim, *, warnings: list[str]) -> None:
     """End a run as succeeded; each warning is an event and marks the run."""
     with transaction.atomic():
         _guarded(
-            claim, state=RunState.SUCCEEDED, finished_at=Now(), lease_until=None, progress=1.0, has_warnings=bool(warnings),
-            error_code="", error_message="", error_what_to_do="",
+            claim, state=RunState.SUCCEEDED, finished_at=Now(), lease_until=None, progress=1.0,
+            has_warnings=bool(warnings), error_code="", error_message="", error_what_to_do="",
         )  # fmt: skip
         run = Run.objects.get(pk=claim.run_id)
         _reopen_letters(run.pk)

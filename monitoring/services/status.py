@@ -111,9 +111,12 @@ def _verdict(lines: list[Line], workers: list[Line]) -> tuple[str, str]:
         return "bad", f"Nothing moves: no {' and no '.join(silent)} is at work."
     failing = [line.name for line in lines if line.state == "bad"]
     if failing:
-        more = f" and {len(failing) - 2} more" if len(failing) > 2 else ""
-        return (
-            "bad",
-            f"{' and '.join(failing[:2]) if not more else ', '.join(failing[:2])}{more} {'is' if len(failing) == 1 else 'are'} failing.",
-        )
+        return "bad", f"{_listed(failing)} {'is' if len(failing) == 1 else 'are'} failing."
     return "ok", "Everything works."
+
+
+def _listed(names: list[str]) -> str:
+    """“a”, “a and b”, “a, b and 3 more”."""
+    if len(names) <= 2:
+        return " and ".join(names)
+    return f"{names[0]}, {names[1]} and {len(names) - 2} more"

@@ -11,13 +11,13 @@ from monitoring.services.readiness import readiness
 
 
 @public_view("a probe asks without a session, and learns only that the process answers")
-def healthz(request: HttpRequest) -> HttpResponse:
+def healthz(_: HttpRequest) -> HttpResponse:
     """200 as long as this process answers; nothing else is asked."""
     return JsonResponse({"ok": True})
 
 
 @public_view("a load balancer asks without a session; the findings name no workspace")
-def readyz(request: HttpRequest) -> HttpResponse:
+def readyz(_: HttpRequest) -> HttpResponse:
     """200 when all findings hold, else 503 with those that do not."""
     findings = readiness()
     ready = all(finding.ok for finding in findings)
@@ -29,6 +29,6 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 
 @public_view("Prometheus scrapes without a session; sums over the instance, no names")
-def metrics(request: HttpRequest) -> HttpResponse:
+def metrics(_: HttpRequest) -> HttpResponse:
     """Prometheus's text format."""
     return HttpResponse(render_metrics(), content_type=CONTENT_TYPE_LATEST)

@@ -34,8 +34,8 @@ class World:
     stored: list[dict[str, Any]] = field(default_factory=list)
     checkpoints: dict[str, StoredCheckpoint] = field(default_factory=dict)
     fences: dict[str, int] = field(default_factory=dict)
-    fail_read_after: list[tuple[int, Exception]] = field(default_factory=list)
-    fail_write: list[tuple[str, Exception]] = field(default_factory=list)
+    fail_read_after: list[tuple[int, BaseException]] = field(default_factory=list)
+    fail_write: list[tuple[str, BaseException]] = field(default_factory=list)
     refuse: frozenset[int] = frozenset()
     batch_records: int = 10
     reads: list[Any] = field(default_factory=list)
@@ -107,7 +107,7 @@ class ListedWriter:
         if refused:
             raise RecordsRefused(RECORD_REFUSED, f"The destination refuses record {refused[0]}.")
 
-    def finish(self, commit: Commit) -> None:
+    def finish(self, commit: Commit) -> None:  # noqa: ARG002 - nothing is left to do
         return None
 
     def abort(self) -> None:

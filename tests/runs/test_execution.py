@@ -57,8 +57,8 @@ def test_what_cannot_be_converted_is_set_aside_with_its_reason(bench: Bench, out
 
 def test_what_the_filter_drops_is_counted(make_bench: Callable[..., Bench], outside: World) -> None:
     outside.rows = rows(20)
-    run = make_bench(mapping={**MAPPING, "filter": "id >= 5"})
-    run = run.work(run.start())
+    bench = make_bench(mapping={**MAPPING, "filter": "id >= 5"})
+    run = bench.work(bench.start())
     assert (run.read, run.written, run.filtered) == (20, 15, 5)
 
 
@@ -189,10 +189,10 @@ def test_a_defect_in_a_connector_fails_the_run_and_is_not_swallowed(bench: Bench
 def test_a_cancelled_run_keeps_its_checkpoint(bench: Bench, outside: World, settings: object) -> None:
     outside.rows = rows(30)
     run = bench.start()
-    runs.cancel_run(run=run, user=None)
+    runs.cancel_run(run=run)
     assert (run.state, execute_slice(run_id=run.pk, worker="test")) == (RunState.CANCELLED, None)
     with pytest.raises(Conflict):
-        runs.cancel_run(run=run, user=None)
+        runs.cancel_run(run=run)
 
 
 def test_a_slice_hands_the_run_back_and_the_next_one_goes_on(

@@ -37,6 +37,7 @@ class Command(BaseCommand):
             load_demo()
         self._greet(email, password)
         connections.close_all()
+        os.environ["SIGNALBOX_DEMO"] = "1" if settings.DEMO else "0"
         os.environ.setdefault("SIGNALBOX_SHUTDOWN_SECONDS", _GRACE_SECONDS)
         Supervisor(children(is_demo=settings.DEMO)).run()
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from integrations.connectors.files.content import Content, unreadable
 
 # A single record may be larger than a block, up to this; beyond it a quote was hardly ever meant to stay open so long.
@@ -29,7 +32,9 @@ class CsvCutter:
         mark = re.escape(delimiter.encode())
         self._opening = re.compile(rb"(?:\A|(?<=[\r\n" + mark + rb']))"')
         self._quoted = re.compile(rb'(?:[^"]|"")*+"')
-        self._edges = (delimiter.encode(), b"\n", b"\r")
+        # Quotes stand around whole fields only, and the end may be inside one. RE2 decides this in one pass.
+        unit = rf'(?:[^"\r\n{re.escape(delimiter)}]*|"(?:[^"]|"")*")'
+        self._regular = rf'\A(?:{unit}[\r\n{re.escape(delimiter)}])*(?:{unit}|"(?:[^"]|"")*)\z'
 
     def cut(self, data: bytes) -> int:
         """Return the length of the complete records at the start of `data`, 0 for none."""
@@ -40,7 +45,7 @@ class CsvCutter:
         return _cut_by_parity(data)
 
     def first(self, data: bytes) -> int:
-        """Return the length of the first record of `data`, its line end included, 0 where `data` does not hold its end."""
+        """Return the length of the first record, its line end included; 0 where `data` does not hold its end."""
         position = 0
         while line_end := LINE_END.search(data, position):
             opening = self._opening.search(data, position, line_end.start())
@@ -58,11 +63,7 @@ class CsvCutter:
 
     def _has_odd_quotes(self, data: bytes) -> bool:
         """Say whether a quote stands inside a field that is not quoted, where it is text and counts for nothing."""
-        # Each quoted field shrinks to one quote, which must stand alone between delimiters and line ends.
-        shrunk = b'"'.join(data.replace(b'""', b"").split(b'"')[::2])
-        before = shrunk.startswith(b'"') + sum(shrunk.count(edge + b'"') for edge in self._edges)
-        after = shrunk.endswith(b'"') + sum(shrunk.count(b'"' + edge) for edge in self._edges)
-        return not before == after == shrunk.count(b'"')
+        return not pc.match_substring_regex(pa.array([data], pa.binary()), self._regular)[0].as_py()
 
     def _scan(self, data: bytes) -> tuple[int, bool]:
         """Walk from quoted field to quoted field; return the last cut, and whether the end is inside quotes."""

@@ -37,7 +37,7 @@ def type_words(kind: pa.DataType) -> str:
     return next((text for matches, text in words if matches(kind)), f"of type {kind}")
 
 
-def convert_text(column: pa.Array, kind: pa.DataType, nulls: Sequence[str]) -> tuple[pa.Array, pa.Array]:
+def convert_text(column: pa.Array[Any], kind: pa.DataType, nulls: Sequence[str]) -> tuple[pa.Array[Any], pa.Array[Any]]:
     """Return a text column as `kind`, with null where a value is not of it, and a mask of those.
 
     Each distinct value is converted once, by the rules of the CSV reader, halving where a part fails.
@@ -49,20 +49,22 @@ def convert_text(column: pa.Array, kind: pa.DataType, nulls: Sequence[str]) -> t
     return values.take(encoded.indices), pc.fill_null(wrong.take(encoded.indices), False)
 
 
-def _convert_distinct(values: pa.Array, kind: pa.DataType, nulls: Sequence[str]) -> tuple[pa.Array, pa.Array]:
+def _convert_distinct(
+    values: pa.Array[Any], kind: pa.DataType, nulls: Sequence[str]
+) -> tuple[pa.Array[Any], pa.Array[Any]]:
     if not len(values):
-        return pa.nulls(0, kind), pa.array([], pa.bool_())
+        return nulls_of(0, kind), pa.array([], pa.bool_())
     try:
         return _through_csv(values, kind, nulls), pa.array([False] * len(values), pa.bool_())
     except pa.ArrowInvalid:
         if len(values) == 1:
-            return pa.nulls(1, kind), pa.array([True])
+            return nulls_of(1, kind), pa.array([True])
     middle = len(values) // 2
     halves = [_convert_distinct(part, kind, nulls) for part in (values.slice(0, middle), values.slice(middle))]
     return pa.concat_arrays([half[0] for half in halves]), pa.concat_arrays([half[1] for half in halves])
 
 
-def _through_csv(values: pa.Array, kind: pa.DataType, nulls: Sequence[str]) -> pa.Array:
+def _through_csv(values: pa.Array[Any], kind: pa.DataType, nulls: Sequence[str]) -> pa.Array[Any]:
     sink = io.BytesIO()
     pa_csv.write_csv(
         pa.table({"c": values}), sink, pa_csv.WriteOptions(include_header=False, quoting_style="all_valid")
@@ -78,7 +80,7 @@ def _through_csv(values: pa.Array, kind: pa.DataType, nulls: Sequence[str]) -> p
 
 
 def typed_records(
-    texts: Sequence[pa.Array], schema: pa.Schema, nulls: Sequence[str], raw: Callable[[int], str]
+    texts: Sequence[pa.Array[Any]], schema: pa.Schema, nulls: Sequence[str], raw: Callable[[int], str]
 ) -> tuple[pa.RecordBatch, tuple[BadRecord, ...]]:
     """Turn text columns into records of a schema; a row with a wrong value becomes a `BadRecord` with its raw text."""
     columns, masks = [], []
@@ -96,7 +98,7 @@ def typed_records(
     return (records.filter(_all_right(masks)) if bad_rows else records), bad
 
 
-def _all_right(masks: Sequence[pa.Array]) -> pa.Array:
+def _all_right(masks: Sequence[pa.Array[Any]]) -> pa.Array[Any]:
     wrong = masks[0]
     for mask in masks[1:]:
         wrong = pc.or_(wrong, mask)

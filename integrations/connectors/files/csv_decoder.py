@@ -1,7 +1,7 @@
 """CSV: blocks of whole records into typed record batches.
 
-The fast way is one pass of Arrow's parser with the pinned types. A block in which a value does not fit is parsed again as
-text, and each column is converted by itself, so that only the wrong records leave the stream.
+The fast way is one pass of Arrow's parser with the pinned types. A block in which a value does not fit is parsed
+again as text, and each column is converted by itself, so that only the wrong records leave the stream.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import pyarrow.csv as pa_csv
 from integrations.connectors.base import BadRecord
 from integrations.connectors.files.boundary import LARGEST_RECORD, CsvCutter
 from integrations.connectors.files.content import Content, unreadable, utf8
-from integrations.connectors.files.cursor import Mark
 from integrations.connectors.files.convert import RAW_LIMIT, csv_types, typed_records
+from integrations.connectors.files.cursor import Mark
 from integrations.connectors.files.infer import infer_csv
 from integrations.connectors.files.settings import FileSettings
 from integrations.connectors.files.sniff import BOM, check_head, check_not_json, checked_names

@@ -1,8 +1,8 @@
 """Where a reader stands: a mark for each file, precise enough to notice that the file was replaced.
 
-A mark holds the offset after the last complete block, the CRC-32 of everything before it, and what the file system said of
-the file. Where the file system still says the same, the mark is trusted; where it does not, the CRC of the part that was
-read decides: a file that has grown is continued, one that was changed or cut is refused.
+A mark holds the offset after the last complete block, the CRC-32 of everything before it, and what the file system
+said of the file. Where the file system still says the same, the mark is trusted; where it does not, the CRC of the
+part that was read decides: a file that has grown is continued, one that was changed or cut is refused.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Identity:
 class Mark:
     """A place in one file: `offset` in bytes of the decoded stream (in rows for Parquet) and the CRC before it.
 
-    Inside a block, `block` is its length, `rows` how many of its `total` records were given out. `is_last` says that the
-    file had no more after this block when it was read.
+    Inside a block, `block` is its length, `rows` how many of its `total` records were given out. `is_last` says that
+    the file had no more after this block when it was read.
     """
 
     identity: Identity

@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 from integrations.connectors.files.settings import FileFormat, FileSettings
 from integrations.errors import RECORD_REFUSED, TABLE_INCOMPATIBLE, NeedsPerson, RecordsRefused
 
-# What a spreadsheet takes for the start of a formula, also behind spaces and quotes, and in full width (OWASP, CSV injection).
-FORMULA = r"^[\s'\"]*[=+\-@\t\r\n\x00＝＋－＠]|^[\t\r\n\x00]"
+# What a spreadsheet takes for the start of a formula, also behind spaces and quotes, and in full width (OWASP: CSV
+# injection). RE2 reads \x{...}.
+FORMULA = r"^[\s'\"]*[=+\-@\t\r\n\x00\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}]|^[\t\r\n\x00]"
 PLAIN_NUMBER = r"^[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?$"
 ROW_GROUP_ROWS = 128 * 1024
 ROW_GROUP_BYTES = 64 * 1024 * 1024

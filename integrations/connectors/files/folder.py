@@ -1,7 +1,8 @@
 """A folder below the allowed root, and its files: opened step by step, so that no path can leave it.
 
-Each step of a path is opened relative to the folder before it and without following links, which also holds when the tree
-is changed at the same moment. Names that start with a dot are never offered: they are the writer's own working files.
+Each step of a path is opened relative to the folder before it and without following links, which also holds when the
+tree is changed at the same moment. Names that start with a dot are never offered: they are the writer's own working
+files.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import stat
 from fnmatch import fnmatchcase
 from typing import BinaryIO
 
+from accounts.errors import SignalboxError
 from integrations.errors import (
     DESTINATION_FULL,
     FILE_OUTSIDE_ROOT,
@@ -19,7 +21,6 @@ from integrations.errors import (
     STREAM_MISSING,
     NeedsPerson,
     RetryLater,
-    SignalboxError,
 )
 
 FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -1,8 +1,8 @@
 """JSON Lines: blocks of whole lines into typed record batches.
 
-The fast way is Arrow's JSON reader with the pinned types. A block that it refuses (an object or list where text is pinned,
-a broken line, a wrong type) is decoded line by line: objects and lists become their JSON text, text that reads as the pinned
-type is taken as it, and only what still does not fit becomes a `BadRecord`.
+The fast way is Arrow's JSON reader with the pinned types. A block that it refuses (an object or list where text is
+pinned, a broken line, a wrong type) is decoded line by line: objects and lists become their JSON text, text that
+reads as the pinned type is taken as it, and only what still does not fit becomes a `BadRecord`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """A hidden folder beside the files in which a run is kept until it is finished.
 
-The state of a writer is one small JSON manifest: fence, checkpoint, and which part files belong to the file being written.
-Each change writes the next generation, `manifest-0000000042`, whole into a temporary file and links it into place: `link`
-fails where that generation exists, so of two workers exactly one moves the state on, and the highest generation is the
-truth at every moment. No lock is held, so a worker that is stopped holds nobody up.
+The state of a writer is one small JSON manifest: fence, checkpoint, and which part files belong to the file being
+written. Each change writes the next generation, `manifest-0000000042`, whole into a temporary file and links it into
+place: `link` fails where that generation exists, so of two workers exactly one moves the state on, and the highest
+generation is the truth at every moment. No lock is held, so a worker that is stopped holds nobody up.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import BinaryIO
 
@@ -29,8 +30,8 @@ NEW_FILE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CL
 class Manifest:
     """What a destination remembers of one owner and stream.
 
-    `segments` are runs of part files as (fence, count), in order; `shape` is what they have in common. `published` counts
-    the files that this run has finished. `is_sealed`: the parts are being published, nothing may be added.
+    `segments` are runs of part files as (fence, count), in order; `shape` is what they have in common. `published`
+    counts the files that this run has finished. `is_sealed`: the parts are being published, nothing may be added.
     """
 
     generation: int = 0
@@ -143,15 +144,13 @@ class Staging:
 
     def remove(self, name: str) -> None:
         """Remove a file if it is there."""
-        try:
+        with suppress(FileNotFoundError):
             os.unlink(name, dir_fd=self.handle)
-        except FileNotFoundError:
-            pass
 
     def clean(self, manifest: Manifest) -> None:
         """Remove what workers with an older fence left behind; call it once the own fence is stored."""
         kept = set(manifest.parts)
-        for name in os.listdir(self.handle):
+        for name in self._names():
             fence = name.rpartition("-")[2]
             if name.startswith(("part-", "whole-")) and name not in kept and int(fence) < manifest.fence:
                 self.remove(name)
@@ -163,7 +162,11 @@ class Staging:
         os.fsync(self.folder)
 
     def _generations(self) -> list[int]:
-        return sorted(int(name.removeprefix(PREFIX)) for name in os.listdir(self.handle) if name.startswith(PREFIX))
+        return sorted(int(name.removeprefix(PREFIX)) for name in self._names() if name.startswith(PREFIX))
+
+    def _names(self) -> list[str]:
+        with os.scandir(self.handle) as entries:
+            return [entry.name for entry in entries]
 
 
 def lease_lost() -> StopRun:

@@ -1,13 +1,14 @@
 """Writes a run as one new file that appears whole when the run is finished.
 
-How this is transactional: a batch is first a part file that nothing refers to; storing the next manifest makes it part of
-the run and moves the checkpoint in one atomic step (`staging`). A worker that dies before that step leaves a part that is
-removed later, one that dies after it leaves a batch that the next worker knows of. Opening a writer stores its fence the
-same way, so from then on every step of a worker with a lower fence fails.
+How this is transactional: a batch is first a part file that nothing refers to; storing the next manifest makes it
+part of the run and moves the checkpoint in one atomic step (`staging`). A worker that dies before that step leaves a
+part that is removed later, one that dies after it leaves a batch that the next worker knows of. Opening a writer
+stores its fence the same way, so from then on every step of a worker with a lower fence fails.
 
-The file is called after the stream and the run, `orders-<run>.csv`; what was finished is never changed, so when more is
-written to a finished run, or the columns change, a further file `orders-<run>-2.csv` is begun. A run that wrote no record
-makes no file. What a failed run had stored is published when the next run begins: like rows in a table, it stays.
+The file is called after the stream and the run, `orders-<run>.csv`; what was finished is never changed, so when more
+is written to a finished run, or the columns change, a further file `orders-<run>-2.csv` is begun. A run that wrote no
+record makes no file. What a failed run had stored is published when the next run begins: like rows in a table, it
+stays.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from integrations.connectors.base import Commit, StoredCheckpoint, Writer, WriteMode, WriteRequest
+from integrations.connectors.base import Commit, StoredCheckpoint, WriteMode, Writer, WriteRequest
 from integrations.connectors.files.encode import assemble, encode_part
 from integrations.connectors.files.folder import Folder, check_name, os_error
 from integrations.connectors.files.settings import FileFormat, FileSettings
@@ -118,7 +119,7 @@ class FileWriter:
             raise os_error(error, "The checkpoint beside the file cannot be written") from error
 
     def _publish(self) -> None:
-        """Make the stored parts one file. Once sealed they never change, so whoever publishes them makes the same file."""
+        """Make the stored parts one file. Sealed, they never change: whoever publishes them makes the same file."""
         parts = self._manifest.parts
         if not parts:
             return
