@@ -26,8 +26,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
             raise PermissionDenied("the address of the client is not known")
         return address
 
+    def format_email_subject(self, subject: str) -> str:
+        """The product's name first, not the host's."""
+        return f"[Signalbox] {subject}"
+
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:  # allauth's context is free
         """Links in mails begin with PUBLIC_BASE_URL, whatever Host the request claimed."""
+        context["public_url"] = settings.PUBLIC_BASE_URL
         request = context.get("request")
         if request is not None:
             claimed = request.build_absolute_uri("/").rstrip("/")

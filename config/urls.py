@@ -6,7 +6,7 @@ from drf_spectacular.views import SpectacularAPIView
 from config.views import ApiDocsView
 
 urlpatterns = [
-    path("accounts/", include("allauth.account.urls")),
+    path("accounts/", include("accounts.sign_in_urls")),
     path("", include("monitoring.urls")),
     path("", include("accounts.urls")),
     path("", include("integrations.urls")),

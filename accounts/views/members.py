@@ -21,7 +21,7 @@ from accounts.services import members
 @workspace_view("member.read", POST="member.manage")
 def member_list(request: WorkspaceRequest) -> HttpResponse:
     """The list; POST adds somebody and shows a new account's password, this once."""
-    form = AddMemberForm(request.POST or None, by=request.membership)
+    form = AddMemberForm(request.POST if request.method == "POST" else None, by=request.membership)
     added = None
     if request.method == "POST" and form.is_valid():
         try:
@@ -66,7 +66,7 @@ def member_role(request: WorkspaceRequest, member_id: UUID) -> HttpResponse:
 def member_remove(request: WorkspaceRequest, member_id: UUID) -> HttpResponse:
     """Ask for the address, then remove."""
     membership = _member(request, member_id)
-    form = RemoveMemberForm(request.POST or None, email=membership.user.email)
+    form = RemoveMemberForm(request.POST if request.method == "POST" else None, email=membership.user.email)
     if request.method == "POST" and form.is_valid():
         members.remove(membership=membership, by=request.membership)
         messages.success(request, f"{membership.user.email} is no longer a member.")

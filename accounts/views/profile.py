@@ -18,7 +18,7 @@ from accounts.services import profile as services
 @signed_in_view
 def profile(request: SignedInRequest) -> HttpResponse:
     """The name; the password has a page of allauth."""
-    form = ProfileForm(request.POST or None, initial={"name": request.user.name})
+    form = ProfileForm(request.POST if request.method == "POST" else None, initial={"name": request.user.name})
     if request.method == "POST" and form.is_valid():
         services.rename(user=request.user, name=form.cleaned_data["name"])
         messages.success(request, "Your profile is saved.")

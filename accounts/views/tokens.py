@@ -32,7 +32,9 @@ def token_list(request: WorkspaceRequest) -> HttpResponse:
 @workspace_view("token.manage")
 def token_create(request: WorkspaceRequest) -> HttpResponse:
     """The form; its answer shows the token, and nothing shows it again."""
-    form = TokenForm(request.POST or None, grantable=tokens.grantable_scopes(request.membership))
+    form = TokenForm(
+        request.POST if request.method == "POST" else None, grantable=tokens.grantable_scopes(request.membership)
+    )
     if request.method == "POST" and form.is_valid():
         try:
             made = tokens.create(workspace=request.workspace, creator=request.user, **form.cleaned_data)

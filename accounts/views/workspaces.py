@@ -31,7 +31,7 @@ def workspace_settings(request: WorkspaceRequest) -> HttpResponse:
     """Name and status page; those who may not change them see them."""
     workspace = request.workspace
     initial = {"name": workspace.name, "status_page": workspace.status_page}
-    form = WorkspaceForm(request.POST or None, initial=initial)
+    form = WorkspaceForm(request.POST if request.method == "POST" else None, initial=initial)
     if not request.access.allows("workspace.manage"):
         for field in form.fields.values():
             field.disabled = True
@@ -47,7 +47,7 @@ def workspace_settings(request: WorkspaceRequest) -> HttpResponse:
 @instance_view("instance.manage")
 def workspace_create(request: SignedInRequest) -> HttpResponse:
     """A new workspace, owned by the instance admin who makes it."""
-    form = NewWorkspaceForm(request.POST or None)
+    form = NewWorkspaceForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             made = workspaces.create(owner=request.user, **form.cleaned_data)
