@@ -23,7 +23,7 @@ from integrations.domain.settings import clean_settings
 from integrations.models import Connector, Credential, Integration, Policy
 from integrations.models.connector import CheckState
 from integrations.services.credentials import open_credential
-from integrations.services.policies import effective_policy, limits_of
+from integrations.services.policies import awaited, effective_policy, limits_of
 
 CHECK_FIELDS = ["check_state", "check_message", "check_what_to_do", "check_ms", "checked_at", "check_state_since"]
 
@@ -83,7 +83,7 @@ def check_connector(*, connector: Connector) -> CheckResult:
     """Test a connector now and store the verdict."""
     started = time.monotonic()
     try:
-        with closing(open_plugin(connector)) as plugin:
+        with closing(open_plugin(connector, is_awaited=True)) as plugin:
             result = plugin.check()
     except SignalboxError as error:
         result = CheckResult(ok=False, message=error.message, what_to_do=error.what_to_do, code=error.code)
@@ -115,19 +115,22 @@ def store_check(*, connector: Connector, result: CheckResult, milliseconds: int)
 
 def streams_of(*, connector: Connector) -> list[Stream]:
     """The streams that a connector offers now. Raises the plugin's error where it cannot tell."""
-    with closing(open_plugin(connector)) as plugin:
+    with closing(open_plugin(connector, is_awaited=True)) as plugin:
         return list(plugin.discover())
 
 
-def open_plugin(connector: Connector, integration: Integration | None = None) -> Plugin:
-    """Build the plugin with settings, opened credential and limits; the caller closes it."""
+def open_plugin(connector: Connector, integration: Integration | None = None, *, is_awaited: bool = False) -> Plugin:
+    """Build the plugin with settings, opened credential and limits; the caller closes it.
+
+    `is_awaited` tightens the limits to what somebody who waits for the answer can bear.
+    """
     policy = effective_policy(workspace=connector.workspace, connector=connector, integration=integration)
     credential = connector.credential
     context = Context(
         settings=connector.settings,
         credential=open_credential(credential) if credential else {},
         credential_kind=credential.kind if credential else "",
-        limits=limits_of(policy),
+        limits=awaited(limits_of(policy)) if is_awaited else limits_of(policy),
         egress_allow=tuple(settings.EGRESS_ALLOW),
         file_root=str(settings.FILE_ROOT),
     )

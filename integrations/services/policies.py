@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from django.db import IntegrityError, transaction
 
@@ -14,6 +15,9 @@ from integrations.connectors.base import Limits
 from integrations.domain import policy as rules_of
 from integrations.domain.policy import EffectivePolicy, Level, Number
 from integrations.models import Connector, Integration, Policy
+
+AWAITED_SECONDS = 10.0
+AWAITED_PAGES = 20
 
 
 def save_policy(
@@ -89,6 +93,17 @@ def limits_of(policy: EffectivePolicy) -> Limits:
         backoff_initial_seconds=float(policy.value("retry.first_delay_seconds")),
         backoff_max_seconds=float(policy.value("retry.longest_delay_seconds")),
         retry_after_max_seconds=float(policy.value("retry.longest_retry_after_seconds")),
+    )
+
+
+def awaited(limits: Limits) -> Limits:
+    """The same limits, tightened to what a person waits for: one attempt, short timeouts, few pages."""
+    return replace(
+        limits,
+        attempts=1,
+        connect_timeout_seconds=min(limits.connect_timeout_seconds, AWAITED_SECONDS),
+        read_timeout_seconds=min(limits.read_timeout_seconds, AWAITED_SECONDS),
+        max_pages=min(limits.max_pages, AWAITED_PAGES),
     )
 
 

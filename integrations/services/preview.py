@@ -1,0 +1,92 @@
+"""Tries a mapping on a bounded sample of a connector's stream, while somebody waits for the answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping as Dictionary
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from accounts.errors import INPUT_INVALID, Invalid
+from integrations.connectors.base import Batch, ReadRequest
+from integrations.connectors.base import Connector as Plugin
+from integrations.domain.mapping import Mapping, MappingFormatError
+from integrations.errors import MAPPING_INVALID, STREAM_MISSING, TIMED_OUT, NeedsPerson
+from integrations.models import Connector
+from integrations.pipeline.batch import columns_of
+from integrations.pipeline.preview import Preview, sample_preview
+from integrations.services.connectors import open_plugin
+
+SAMPLE_AT_MOST = 20
+SAMPLE_SECONDS = 10.0
+REASONS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class StreamPreview(Preview):
+    """The preview, the columns of the stream, and why pieces of the sample became no record (at most five reasons)."""
+
+    columns: Dictionary[str, str]
+    undecodable: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for the page and the API."""
+        columns = [{"name": name, "type": kind} for name, kind in self.columns.items()]
+        return {**super().to_json(), "columns": columns, "undecodable": list(self.undecodable)}
+
+
+@dataclass(frozen=True)
+class _Sample:
+    records: pa.RecordBatch
+    undecodable: tuple[str, ...]
+
+
+def preview(
+    *, source: Connector, stream: str, mapping: Dictionary[str, Any], limit: int = SAMPLE_AT_MOST
+) -> StreamPreview:
+    """What a mapping makes of the first records of a stream; it need not be free of problems.
+
+    Raises Invalid for what is no mapping, and the plugin's error where the sample cannot be read.
+    """
+    if not 1 <= limit <= SAMPLE_AT_MOST:
+        raise Invalid(INPUT_INVALID, "The sample cannot be read.", fields={"limit": f"1 to {SAMPLE_AT_MOST} records."})
+    try:
+        tried = Mapping.from_json(mapping)
+    except MappingFormatError as error:
+        raise Invalid(MAPPING_INVALID, "The mapping cannot be used.", fields={"mapping": str(error)}) from error
+    with closing(open_plugin(source, is_awaited=True)) as plugin:
+        sample = _read_sample(plugin, stream, limit)
+    schema = sample.records.schema
+    made = sample_preview(tried, schema, sample.records, limit)
+    return StreamPreview(made.problems, made.rows, columns_of(schema), sample.undecodable)
+
+
+def _read_sample(plugin: Plugin, stream: str, limit: int) -> _Sample:
+    ends_at = time.monotonic() + SAMPLE_SECONDS
+    found = next((each for each in plugin.discover() if each.name == stream), None)
+    if found is None:
+        raise NeedsPerson(STREAM_MISSING, f"The source has no stream “{stream}”.")
+    batches: list[Batch] = []
+    rows = 0
+    for batch in plugin.read(ReadRequest(stream, schema=found.schema, batch_records=limit)):
+        batches.append(batch)
+        rows += batch.records.num_rows
+        if rows >= limit:
+            break
+        if time.monotonic() > ends_at:
+            if rows:
+                break
+            raise NeedsPerson(TIMED_OUT, f"The source gave no record within {SAMPLE_SECONDS:.0f} s.")
+    if found.schema is None and not batches:
+        raise NeedsPerson(STREAM_MISSING, f"The stream “{stream}” has no record to try the mapping on.")
+    return _joined(batches, found.schema or batches[0].records.schema, limit)
+
+
+def _joined(batches: list[Batch], schema: pa.Schema, limit: int) -> _Sample:
+    table = pa.Table.from_batches([batch.records for batch in batches], schema=schema)
+    reasons = tuple(bad.reason for batch in batches for bad in batch.bad)[:REASONS_SHOWN]
+    combined = table.slice(0, limit).combine_chunks().to_batches()
+    return _Sample(combined[0] if combined else pa.RecordBatch.from_pylist([], schema=schema), reasons)
