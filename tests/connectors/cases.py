@@ -37,7 +37,8 @@ class Source:
 
 
 def _sample_batches() -> tuple[pa.RecordBatch, ...]:
-    schema = pa.schema([pa.field("id", pa.int64()), pa.field("name", pa.string()), pa.field("amount", pa.float64())])
+    fields: list[pa.Field[Any]] = [pa.field("id", pa.int64()), pa.field("name", pa.string())]
+    schema = pa.schema([*fields, pa.field("amount", pa.float64())])
     rows = [{"id": n, "name": None if n % 5 == 0 else f"näme {n}", "amount": n / 4} for n in range(12)]
     return tuple(pa.RecordBatch.from_pylist(rows[at : at + 4], schema=schema) for at in (0, 4, 8))
 

@@ -13,7 +13,7 @@ import pytest
 
 from integrations.connectors.base import Context, ReadRequest
 from integrations.connectors.files import FilesConnector
-from integrations.errors import CURSOR_INVALID, FILE_OUTSIDE_ROOT, FILE_UNREADABLE, SETTINGS_INVALID, STREAM_MISSING
+from integrations.errors import FILE_OUTSIDE_ROOT, FILE_UNREADABLE, SETTINGS_INVALID, STREAM_MISSING
 from tests.connectors.conformance import Broken, Destination, Rows, Source, conformance
 
 ROWS: Rows = [

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from integrations.connectors.base import BadRecord
+from integrations.connectors.files.arrow import Column, flags_of, nulls_of, reader_of
 
 RAW_LIMIT = 64 * 1024
 
@@ -37,41 +39,39 @@ def type_words(kind: pa.DataType) -> str:
     return next((text for matches, text in words if matches(kind)), f"of type {kind}")
 
 
-def convert_text(column: pa.Array[Any], kind: pa.DataType, nulls: Sequence[str]) -> tuple[pa.Array[Any], pa.Array[Any]]:
+def convert_text(column: Column, kind: pa.DataType, nulls: Sequence[str]) -> tuple[Column, Column]:
     """Return a text column as `kind`, with null where a value is not of it, and a mask of those.
 
     Each distinct value is converted once, by the rules of the CSV reader, halving where a part fails.
     """
     if is_text(kind):
-        return column.cast(kind), pa.array([False] * len(column), pa.bool_())
+        return column.cast(kind), flags_of(len(column), value=False)
     encoded = column.dictionary_encode()
     values, wrong = _convert_distinct(encoded.dictionary, kind, nulls)
-    return values.take(encoded.indices), pc.fill_null(wrong.take(encoded.indices), False)
+    return values.take(encoded.indices), wrong.take(encoded.indices).fill_null(False)
 
 
-def _convert_distinct(
-    values: pa.Array[Any], kind: pa.DataType, nulls: Sequence[str]
-) -> tuple[pa.Array[Any], pa.Array[Any]]:
+def _convert_distinct(values: Column, kind: pa.DataType, nulls: Sequence[str]) -> tuple[Column, Column]:
     if not len(values):
-        return nulls_of(0, kind), pa.array([], pa.bool_())
+        return nulls_of(0, kind), flags_of(0, value=False)
     try:
-        return _through_csv(values, kind, nulls), pa.array([False] * len(values), pa.bool_())
+        return _through_csv(values, kind, nulls), flags_of(len(values), value=False)
     except pa.ArrowInvalid:
         if len(values) == 1:
-            return nulls_of(1, kind), pa.array([True])
+            return nulls_of(1, kind), flags_of(1, value=True)
     middle = len(values) // 2
     halves = [_convert_distinct(part, kind, nulls) for part in (values.slice(0, middle), values.slice(middle))]
     return pa.concat_arrays([half[0] for half in halves]), pa.concat_arrays([half[1] for half in halves])
 
 
-def _through_csv(values: pa.Array[Any], kind: pa.DataType, nulls: Sequence[str]) -> pa.Array[Any]:
+def _through_csv(values: Column, kind: pa.DataType, nulls: Sequence[str]) -> Column:
     sink = io.BytesIO()
     pa_csv.write_csv(
         pa.table({"c": values}), sink, pa_csv.WriteOptions(include_header=False, quoting_style="all_valid")
     )
     data = sink.getvalue()
     table = pa_csv.read_csv(
-        pa.BufferReader(data),
+        reader_of(data),
         pa_csv.ReadOptions(column_names=["c"], use_threads=False, block_size=len(data) + 1),
         pa_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
         pa_csv.ConvertOptions(column_types={"c": kind}, null_values=list(nulls)),
@@ -80,7 +80,7 @@ def _through_csv(values: pa.Array[Any], kind: pa.DataType, nulls: Sequence[str])
 
 
 def typed_records(
-    texts: Sequence[pa.Array[Any]], schema: pa.Schema, nulls: Sequence[str], raw: Callable[[int], str]
+    texts: Sequence[Column], schema: pa.Schema, nulls: Sequence[str], raw: Callable[[int], str]
 ) -> tuple[pa.RecordBatch, tuple[BadRecord, ...]]:
     """Turn text columns into records of a schema; a row with a wrong value becomes a `BadRecord` with its raw text."""
     columns, masks = [], []
@@ -91,14 +91,18 @@ def typed_records(
     records = pa.RecordBatch.from_arrays(columns, schema=schema)
     bad_rows: dict[int, list[str]] = {}
     for text, field, wrong in zip(texts, schema, masks, strict=True):
-        for row in pc.indices_nonzero(wrong).to_pylist():
+        for row in _rows_where(wrong):
             value = str(text[row].as_py())[:100]
             bad_rows.setdefault(row, []).append(f"column {field.name!r}: {value!r} is not {type_words(field.type)}")
     bad = tuple(BadRecord(raw(row)[:RAW_LIMIT], "; ".join(why)[:1000]) for row, why in sorted(bad_rows.items()))
     return (records.filter(_all_right(masks)) if bad_rows else records), bad
 
 
-def _all_right(masks: Sequence[pa.Array[Any]]) -> pa.Array[Any]:
+def _rows_where(mask: Column) -> list[int]:
+    return cast("list[int]", pc.indices_nonzero(mask).to_pylist())
+
+
+def _all_right(masks: Sequence[Column]) -> Column:
     wrong = masks[0]
     for mask in masks[1:]:
         wrong = pc.or_(wrong, mask)

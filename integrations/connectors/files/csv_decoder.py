@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Literal
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from integrations.connectors.base import BadRecord
+from integrations.connectors.files.arrow import Types, no_rows, reader_of
 from integrations.connectors.files.boundary import LARGEST_RECORD, CsvCutter
 from integrations.connectors.files.content import Content, unreadable, utf8
 from integrations.connectors.files.convert import RAW_LIMIT, csv_types, typed_records
@@ -69,7 +71,7 @@ class CsvDecoder:
             data, unclosed = data[:length], (BadRecord(raw, "a quote is opened and never closed"),)
         block = utf8(data, content)
         if not block.strip(b"\r\n"):
-            return pa.RecordBatch.from_pylist([], schema=self.schema), unclosed
+            return no_rows(self.schema), unclosed
         records, bad = self._decode_block(block)
         return records, bad + unclosed
 
@@ -94,30 +96,28 @@ class CsvDecoder:
         return records, tuple(bad) + wrong
 
     def _parse(
-        self, block: bytes, types: dict[str, pa.DataType], bad: list[BadRecord], *, names: list[str] | None = None
+        self, block: bytes, types: Types, bad: list[BadRecord], *, names: list[str] | None = None
     ) -> pa.RecordBatch:
-        def set_aside(row: pa_csv.InvalidRow) -> str:
+        def set_aside(row: pa_csv.InvalidRow) -> Literal["skip"]:
             reason = f"has {row.actual_columns} fields where {row.expected_columns} are expected"
             bad.append(BadRecord(row.text[:RAW_LIMIT], reason))
             return "skip"
 
         table = pa_csv.read_csv(
-            pa.BufferReader(block),
+            reader_of(block),
             pa_csv.ReadOptions(column_names=self._names, use_threads=False, block_size=len(block) + 1),
             pa_csv.ParseOptions(
                 delimiter=self._settings.delimiter, newlines_in_values=True, invalid_row_handler=set_aside
             ),
             pa_csv.ConvertOptions(
-                column_types=types,
+                column_types=dict(types),
                 include_columns=names or self.schema.names,
                 null_values=[self._settings.null_text],
                 strings_can_be_null=True,
                 quoted_strings_can_be_null=False,
             ),
         )
-        return (
-            table.combine_chunks().to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], table.schema)
-        )
+        return table.combine_chunks().to_batches()[0] if table.num_rows else no_rows(table.schema)
 
     def _first_record(self, head: bytes, start: int, content: Content) -> bytes:
         while not (length := self.cutter.first(head[start:])):

@@ -6,14 +6,14 @@ import gzip
 import io
 import shutil
 from collections.abc import Iterable
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
+from integrations.connectors.files.arrow import JSON, Column, flat
 from integrations.connectors.files.settings import FileFormat, FileSettings
 from integrations.errors import RECORD_REFUSED, TABLE_INCOMPATIBLE, NeedsPerson, RecordsRefused
 
@@ -46,13 +46,12 @@ def assemble(parts: Iterable[BinaryIO], whole: BinaryIO, settings_format: FileFo
 
 
 def _csv(records: pa.RecordBatch, settings: FileSettings, is_first: bool) -> bytes:
-    columns = [_plain(column) for column in records.columns]
+    columns = [flat(column) for column in records.columns]
     if settings.escape_formulas:
         columns = [_disarmed(column) for column in columns]
     table = pa.table(columns, names=list(records.schema.names))
-    options = pa_csv.WriteOptions(
-        include_header=is_first and settings.header, delimiter=settings.delimiter, null_string=settings.null_text
-    )
+    options = pa_csv.WriteOptions(include_header=is_first and settings.header, delimiter=settings.delimiter)
+    options.null_string = settings.null_text  # type: ignore[attr-defined]  # newer than the stubs
     sink = io.BytesIO()
     try:
         pa_csv.write_csv(table, sink, options)
@@ -61,33 +60,21 @@ def _csv(records: pa.RecordBatch, settings: FileSettings, is_first: bool) -> byt
     return sink.getvalue()
 
 
-def _plain(column: pa.Array) -> pa.Array:
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if not pa.types.is_nested(column.type):
-        return column
-    texts = [None if value is None else _ENCODER.encode(value).decode() for value in column.to_pylist()]
-    return pa.array(texts, pa.string())
-
-
-def _disarmed(column: pa.Array) -> pa.Array:
+def _disarmed(column: Column) -> Column:
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         return column
     is_formula = pc.match_substring_regex(column, FORMULA)
     is_number = pc.match_substring_regex(column, PLAIN_NUMBER)
-    armed = pc.fill_null(pc.and_not(is_formula, is_number), False)
-    if not pc.any(armed).as_py():
-        return column
-    return pc.if_else(armed, pc.binary_join_element_wise("'", column, ""), column)
-
-
-_ENCODER = msgspec.json.Encoder(enc_hook=str, decimal_format="number")
+    armed = pc.and_not(is_formula, is_number).fill_null(False)
+    # (The stubs know no join of a scalar and a column.)
+    marked = pc.binary_join_element_wise("'", column, "")  # type: ignore[call-overload]
+    return cast("Column", pc.if_else(armed, marked, column))
 
 
 def _json_lines(records: pa.RecordBatch) -> bytes:
     names = records.schema.names
     rows = zip(*(column.to_pylist() for column in records.columns), strict=True)
-    return _ENCODER.encode_lines([dict(zip(names, row, strict=True)) for row in rows])
+    return JSON.encode_lines([dict(zip(names, row, strict=True)) for row in rows])
 
 
 def _in_encoding(data: bytes, encoding: str, *, is_first: bool) -> bytes:

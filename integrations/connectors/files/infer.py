@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from integrations.connectors.files.arrow import Column, Types, reader_of
 from integrations.connectors.files.settings import FileSettings
 
 NUMBER_LIKE_TEXT = r"^\s*(\+|-?0[0-9]|-?[0-9]{19,})"
@@ -25,14 +26,14 @@ def infer_csv(sample: bytes, names: Sequence[str], settings: FileSettings) -> pa
         return pa.schema([pa.field(name, pa.string()) for name in names])
     guessed = _read(sample, names, settings, {})
     texts = _read(sample, names, settings, dict.fromkeys(names, pa.string()))
-    types = {name: _widened(guessed.column(name).type, texts.column(name)) for name in names}
+    types = {name: _widened(guessed.column(name).type, texts.column(name).combine_chunks()) for name in names}
     times = {name: kind for name, kind in types.items() if pa.types.is_timestamp(kind)}
     if times and not _fits(sample, names, settings, times):
         types |= {name: pa.timestamp("ns", kind.tz) for name, kind in times.items()}
     return pa.schema([pa.field(name, kind) for name, kind in types.items()])
 
 
-def _widened(kind: pa.DataType, texts: pa.ChunkedArray) -> pa.DataType:
+def _widened(kind: pa.DataType, texts: Column) -> pa.DataType:
     if pa.types.is_null(kind) or pa.types.is_binary(kind):
         return pa.string()
     if pa.types.is_timestamp(kind):
@@ -43,7 +44,7 @@ def _widened(kind: pa.DataType, texts: pa.ChunkedArray) -> pa.DataType:
     return kind
 
 
-def _fits(sample: bytes, names: Sequence[str], settings: FileSettings, types: dict[str, pa.DataType]) -> bool:
+def _fits(sample: bytes, names: Sequence[str], settings: FileSettings, types: Types) -> bool:
     try:
         _read(sample, names, settings, types)
     except pa.ArrowInvalid:
@@ -51,14 +52,14 @@ def _fits(sample: bytes, names: Sequence[str], settings: FileSettings, types: di
     return True
 
 
-def _read(sample: bytes, names: Sequence[str], settings: FileSettings, types: dict[str, pa.DataType]) -> pa.Table:
+def _read(sample: bytes, names: Sequence[str], settings: FileSettings, types: Types) -> pa.Table:
     return pa_csv.read_csv(
-        pa.BufferReader(sample),
+        reader_of(sample),
         pa_csv.ReadOptions(column_names=list(names), use_threads=False, block_size=len(sample) + 1),
         pa_csv.ParseOptions(
             delimiter=settings.delimiter, newlines_in_values=True, invalid_row_handler=lambda _row: "skip"
         ),
-        pa_csv.ConvertOptions(column_types=types, null_values=[settings.null_text], strings_can_be_null=True),
+        pa_csv.ConvertOptions(column_types=dict(types), null_values=[settings.null_text], strings_can_be_null=True),
     )
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.json as pa_json
 
 from integrations.connectors.base import BadRecord
+from integrations.connectors.files.arrow import no_rows, reader_of
 from integrations.connectors.files.boundary import LineCutter
 from integrations.connectors.files.content import Content, unreadable, utf8
 from integrations.connectors.files.convert import RAW_LIMIT, typed_records
@@ -69,10 +70,10 @@ class JsonDecoder:
 
     def _decode_fast(self, block: bytes) -> pa.RecordBatch | None:
         if not block.strip() or not self.schema.names:
-            return pa.RecordBatch.from_pylist([], schema=self.schema) if not block.strip() else None
+            return no_rows(self.schema) if not block.strip() else None
         try:
             table = pa_json.read_json(
-                pa.BufferReader(block),
+                reader_of(block),
                 pa_json.ReadOptions(use_threads=False, block_size=len(block) + 1),
                 pa_json.ParseOptions(explicit_schema=self.schema, unexpected_field_behavior="ignore"),
             )

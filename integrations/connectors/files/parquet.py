@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import BinaryIO
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from integrations.connectors.base import BadRecord, ReadRequest
+from integrations.connectors.files.arrow import JSON, flat, no_rows
 from integrations.connectors.files.content import unreadable
 from integrations.connectors.files.convert import RAW_LIMIT, typed_records
 from integrations.connectors.files.cursor import Identity, Mark, changed
@@ -46,7 +46,7 @@ class ParquetReader:
             place = replace(place, offset=reached, is_last=reached >= self.rows)
             yield Piece(records, bad, place, read, self._bytes_at(reached))
         if not place.is_ended:
-            empty = pa.RecordBatch.from_pylist([], schema=schema)
+            empty = no_rows(schema)
             yield Piece(empty, (), replace(place, is_last=True), 0, self.identity.size)
 
     def _verified(self, mark: Mark | None) -> Mark:
@@ -70,7 +70,8 @@ class ParquetReader:
         return max(1, min(request.batch_records, request.batch_bytes // row_bytes))
 
     def _rows_from(self, row: int, schema: pa.Schema, size: int) -> Iterator[pa.RecordBatch]:
-        groups, skipped = [], 0
+        groups: list[int] = []
+        skipped = 0
         for number in range(self._file.metadata.num_row_groups):
             group_rows = self._file.metadata.row_group(number).num_rows
             if groups or skipped + group_rows > row:
@@ -88,7 +89,7 @@ class ParquetReader:
             raise unreadable(self.name, f"it is damaged after row {row} ({_first_line(error)})") from error
 
     def _typed(self, rows: pa.RecordBatch, schema: pa.Schema) -> tuple[pa.RecordBatch, tuple[BadRecord, ...]]:
-        columns = [_flat(rows.column(name)) for name in schema.names]
+        columns = [flat(rows.column(name)) for name in schema.names]
         try:
             cast = [column.cast(field.type) for column, field in zip(columns, schema, strict=True)]
             return pa.RecordBatch.from_arrays(cast, schema=schema), ()
@@ -109,20 +110,8 @@ def readable_type(kind: pa.DataType) -> pa.DataType:
     return pa.string() if pa.types.is_nested(kind) or pa.types.is_null(kind) else kind
 
 
-def _flat(column: pa.Array) -> pa.Array:
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if not pa.types.is_nested(column.type):
-        return column
-    return pa.array([None if v is None else _json(v) for v in column.to_pylist()], pa.string())
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value, enc_hook=str).decode()
-
-
 def _as_json(rows: pa.RecordBatch, row: int) -> str:
-    return _json(rows.slice(row, 1).to_pylist()[0])[:RAW_LIMIT]
+    return JSON.encode(rows.slice(row, 1).to_pylist()[0]).decode()[:RAW_LIMIT]
 
 
 def _crc_of_end(raw: BinaryIO, size: int) -> int:
