@@ -5,11 +5,15 @@ from __future__ import annotations
 from accounts.errors import INPUT_INVALID, Invalid
 from integrations.connectors.base import Connector
 from integrations.connectors.files import FilesConnector
+from integrations.connectors.postgres import PostgresConnector
 from integrations.connectors.rest_api import RestApiConnector
+from integrations.connectors.sqlite import SqliteConnector
 
 PLUGINS: tuple[type[Connector], ...] = (
     FilesConnector,
+    PostgresConnector,
     RestApiConnector,
+    SqliteConnector,
 )
 
 CONNECTORS: dict[str, type[Connector]] = {plugin.spec.key: plugin for plugin in PLUGINS}

@@ -1,0 +1,102 @@
+"""The SQLite plugin: what it declares, its connection test, and its doors to reading and writing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import ClassVar
+
+from accounts.errors import SignalboxError
+from integrations.connectors.base import (
+    Batch,
+    CheckResult,
+    Context,
+    Guarantee,
+    PluginSpec,
+    ReadRequest,
+    Stream,
+    Writer,
+    WriteRequest,
+)
+from integrations.connectors.sql import require_key
+from integrations.connectors.sqlite import catalogue, types
+from integrations.connectors.sqlite.database import SETTINGS, Database, DatabaseFile
+from integrations.connectors.sqlite.failures import Doing
+from integrations.connectors.sqlite.reader import TableReader, table_schema
+from integrations.connectors.sqlite.writer import SqliteWriter
+from integrations.errors import STREAM_MISSING, NeedsPerson
+
+
+class SqliteConnector:
+    """Tables of one database file."""
+
+    spec: ClassVar[PluginSpec] = PluginSpec(
+        key="sqlite",
+        label="SQLite",
+        description="Tables and views of a SQLite file below the folder that the instance allows.",
+        icon="database",
+        settings=SETTINGS,
+        reads=True,
+        writes=True,
+        guarantee=Guarantee.TRANSACTIONAL,
+    )
+
+    def __init__(self, context: Context) -> None:
+        self._file = DatabaseFile(context)
+
+    def check(self) -> CheckResult:
+        """Open the file and look at its tables."""
+        try:
+            if self._file.creates and not self._file.exists():
+                return CheckResult(True, f"{self._file.shown!r} will be created by the first write.")
+            with self._file.open(Doing.READING) as database:
+                count = len(catalogue.tables(database))
+        except SignalboxError as error:
+            return CheckResult(False, error.message, error.what_to_do, error.code)
+        return CheckResult(
+            True, f"{self._file.shown!r} can be opened; it has {count} tables and views.", detail={"tables": count}
+        )
+
+    def discover(self) -> Sequence[Stream]:
+        """List the tables and views."""
+        with self._file.open(Doing.READING) as database:
+            return [_stream(database, table) for table in catalogue.tables(database)]
+
+    def read(self, request: ReadRequest) -> Iterator[Batch]:
+        """Read a table in one snapshot, in the order that `reader` describes."""
+        with self._file.open(Doing.READING) as database, database.transaction("DEFERRED"):
+            table = catalogue.table(database, request.stream)
+            if table is None:
+                raise NeedsPerson(STREAM_MISSING, f"There is no table {request.stream!r} in the file.")
+            yield from TableReader(database, table, request).batches()
+
+    def open_writer(self, request: WriteRequest) -> AbstractContextManager[Writer]:
+        """Open a table for writing; the fence is registered at once."""
+        require_key(request)
+        return self._writer(request)
+
+    def close(self) -> None:
+        """Nothing stays open between calls: each read and each writer opens the file itself."""
+
+    @contextmanager
+    def _writer(self, request: WriteRequest) -> Iterator[Writer]:
+        with self._file.open(Doing.WRITING) as database:
+            yield SqliteWriter(database, request)
+
+
+def _stream(database: Database, table: catalogue.Table) -> Stream:
+    return Stream(
+        name=table.name,
+        schema=table_schema(table),
+        primary_key=table.primary_key,
+        cursor_fields=tuple(column.name for column in table.columns if types.can_be_cursor(column.declared)),
+        estimated_records=_highest_row(database, table),
+    )
+
+
+def _highest_row(database: Database, table: catalogue.Table) -> int | None:
+    """The highest row number is known at once and near the count, where rows are seldom deleted."""
+    if not table.row_id:
+        return None
+    query = f"SELECT coalesce(max({table.row_id}), 0) FROM {catalogue.quoted(table.name)}"  # noqa: S608 - from the catalogue
+    return int(database.rows(query)[0][0])
