@@ -81,8 +81,8 @@ class ProgressGuard:
     """Sees a source that goes round in circles: by the records, by the position, and by empty pages.
 
     Within one reading it knows every position and the records of every page. Across readings (slices of a run) it
-    goes on with `pages` and `mark` from the cursor: the position at the last power of two, so that a circle of any length
-    is met at last (Brent, 1980).
+    goes on with `pages` and `mark` from the cursor: the position at the last power of two, so that a circle of any
+    length is met at last (Brent, 1980).
     """
 
     pages: int = 0
