@@ -1,15 +1,17 @@
 """`manage.py up`: the whole product with one command: prepares the data folder, then runs every process."""
 
 import os
+import signal
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from django.db import connections
 
 from accounts.services.bootstrap import DEFAULT_EMAIL, EMAIL_VARIABLE, ensure_first_admin
 from config import logging as signalbox_logging
+from config.lifeline import die_with_parent
 from config.listening import ensure_free
 from config.supervisor import ChildSpec, Supervisor
 from integrations.demo.workspace import load_demo
@@ -24,12 +26,18 @@ class Command(BaseCommand):
 
     help = "Prepare the data folder, then run web, worker, scheduler and the demo's sandbox together."
 
-    def handle(self, *args: object, **options: Any) -> None:  # Django's own options
+    def add_arguments(self, parser: CommandParser) -> None:
+        """The process, such as `make`, whose end is ours too."""
+        parser.add_argument("--parent", type=int, help="stop when this process, our parent, ends")
+
+    def handle(self, *args: object, parent: int | None, **options: Any) -> None:  # Django's own options
         """Migrate, make the first admin, load the demo, then supervise."""
         signalbox_logging.set_component("up")
+        if parent is not None:
+            die_with_parent(parent, signal.SIGTERM)
         ensure_free(settings.HOST, settings.PORT)
         if settings.DEMO:
-            ensure_free("127.0.0.1", settings.SANDBOX_PORT)
+            ensure_free("127.0.0.1", settings.SANDBOX_PORT, setting="SIGNALBOX_SANDBOX_PORT")
         call_command("migrate", interactive=False, verbosity=0)
         email = os.environ.get(EMAIL_VARIABLE) or DEFAULT_EMAIL
         password = ensure_first_admin(email=email)
