@@ -28,7 +28,7 @@ help: ## list what can be done
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 up: install ## start everything: web, worker, scheduler and the demo (PORT, HOST, SIGNALBOX_DATA)
-	@exec $(BIN)/python manage.py up
+	@exec $(BIN)/python manage.py up --parent $$PPID
 
 install: $(RUN_STAMP) $(FRONT_STAMP) ## install what is needed to run
 

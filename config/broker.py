@@ -16,6 +16,7 @@ from queue import Empty
 from typing import Any, cast
 from urllib.parse import quote
 
+from kombu import Connection
 from kombu.transport import TRANSPORT_ALIASES, virtual
 
 SCHEME = "signalbox-fs"
@@ -40,11 +41,8 @@ class Channel(virtual.Channel):
     # Kombu leaves all of these to the subclass (kombu.transport.virtual.base.AbstractChannel).
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # kombu passes its transport on
         super().__init__(*args, **kwargs)
+        self._root = _folder_of(self.connection.client)
         self._listed: dict[str, deque[str]] = defaultdict(deque)
-
-    @property
-    def _root(self) -> Path:
-        return Path(self.connection.client.transport_options["folder"])
 
     def _folder(self, queue: str) -> Path:
         name = quote(queue, safe="")
@@ -67,7 +65,7 @@ class Channel(virtual.Channel):
         self._new_queue(queue)
         written.rename(self._folder(queue) / name)
 
-    def _get(self, queue: str, **_: Any) -> dict[str, Any]:
+    def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:  # noqa: ARG002 - kombu's signature
         listed = self._listed[queue] or self._list(queue)
         while listed:
             message = self._claim(self._folder(queue) / listed.popleft())
@@ -126,12 +124,18 @@ class Transport(virtual.Transport):
 
     def establish_connection(self) -> Any:
         """Open the folder and sweep what crashed producers left behind."""
-        _sweep(Path(self.client.transport_options["folder"]) / _INCOMING, older_than=time.time() - _ABANDONED_SECONDS)
+        _sweep(_folder_of(self.client) / _INCOMING, older_than=time.time() - _ABANDONED_SECONDS)
         return super().establish_connection()
 
-    def drain_events(self, connection: Any, timeout: float | None = None) -> Any:
+    def drain_events(self, connection: Connection, timeout: float | None = None, **_: Any) -> None:
         """Wait for a message; not long, since a worker that was told to stop sees it only in between."""
-        return super().drain_events(connection, timeout if timeout is None else min(timeout, _LONGEST_WAIT_SECONDS))
+        super().drain_events(connection, timeout if timeout is None else min(timeout, _LONGEST_WAIT_SECONDS))
+
+
+def _folder_of(client: Connection | None) -> Path:
+    if client is None or not client.transport_options:
+        raise ValueError(f"{SCHEME}:// needs broker_transport_options = {{'folder': ...}}")
+    return Path(client.transport_options["folder"])
 
 
 def _sweep(folder: Path, *, older_than: float) -> None:

@@ -5,7 +5,7 @@ import socket
 from django.core.management.base import CommandError
 
 
-def ensure_free(host: str, port: int) -> None:
+def ensure_free(host: str, port: int, *, setting: str = "PORT") -> None:
     """Raise CommandError, saying what to do, where the address is taken or not ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -15,5 +15,5 @@ def ensure_free(host: str, port: int) -> None:
         except OSError as error:
             raise CommandError(
                 f"Cannot listen on {host} port {port}: {error.strerror}. "
-                "Stop the program that uses it, or choose another one: PORT=8080 make up"
+                f"Stop the program that uses it, or choose another port with {setting}=..."
             ) from error

@@ -119,7 +119,8 @@ class Supervisor:
         deadlines = {process.pid: now + spec.stop_seconds for spec, process in running}
         while left := [(spec, process) for spec, process in running if process.poll() is None]:
             received = signal.sigtimedwait(_WAITED_FOR, 0.1)
-            is_urged = received is not None and received.si_signo in STOP_SIGNALS
+            # A second Ctrl-C; the same signal may come twice at once, from the terminal and from `make`.
+            is_urged = received is not None and received.si_signo == signal.SIGINT and time.monotonic() - now > 1.0
             for spec, process in left:
                 if is_urged or time.monotonic() >= deadlines[process.pid]:
                     logger.warning("process did not stop in time; killing it", process=spec.name, pid=process.pid)

@@ -37,6 +37,16 @@ def publish(connection: Connection, *bodies: object) -> None:
         producer.publish(body, declare=[QUEUE])
 
 
+def channel(connection: Connection) -> broker.Channel:
+    opened = connection.channel()
+    assert isinstance(opened, broker.Channel)
+    return opened
+
+
+def size(connection: Connection) -> int:
+    return channel(connection)._size("slices")
+
+
 def receive(connection: Connection, count: int) -> list[object]:
     found: list[object] = []
 
@@ -129,9 +139,9 @@ def test_opening_the_broker_sweeps_what_a_crashed_producer_left_long_ago(tmp_pat
 def test_purging_empties_a_queue_and_says_how_many_there_were(connection: Connection) -> None:
     publish(connection, 1, 2)
     bound = QUEUE(connection.channel())
-    assert bound.queue_declare().message_count == 2
+    assert size(connection) == 2
     assert bound.purge() == 2
-    assert bound.queue_declare().message_count == 0
+    assert size(connection) == 0
 
 
 def test_deleting_a_queue_empties_it(connection: Connection) -> None:
@@ -139,7 +149,7 @@ def test_deleting_a_queue_empties_it(connection: Connection) -> None:
     bound = QUEUE(connection.channel())
     bound.declare()
     bound.delete()
-    assert bound.queue_declare().message_count == 0
+    assert size(connection) == 0
 
 
 def test_a_queue_that_nobody_declared_is_not_there(connection: Connection) -> None:
@@ -150,9 +160,15 @@ def test_a_queue_that_nobody_declared_is_not_there(connection: Connection) -> No
 @pytest.mark.parametrize("name", ["", ".", ".."])
 def test_a_queue_cannot_leave_the_folder(connection: Connection, name: str) -> None:
     with pytest.raises(ValueError, match="cannot be the name of a queue"):
-        connection.channel()._put(name, {})
+        channel(connection)._put(name, {})
 
 
 def test_a_queue_name_with_slashes_stays_inside_the_folder(connection: Connection, tmp_path: Path) -> None:
-    connection.channel()._put("../../out", {"body": ""})
+    channel(connection)._put("../../out", {"body": ""})
     assert [path.name for path in (tmp_path / "queues").iterdir()] == ["..%2F..%2Fout"]
+
+
+def test_a_connection_without_a_folder_is_refused_with_what_is_missing() -> None:
+    broker.register()
+    with pytest.raises(ValueError, match="'folder'"):
+        Connection(f"{broker.SCHEME}://").connect()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,10 @@ class Worker:
         return found
 
 
+def all_ended(pids: set[int]) -> bool:
+    return not any(map(is_alive, pids))
+
+
 @pytest.fixture
 def start_worker(tmp_path: Path) -> Iterator[Callable[..., Worker]]:
     processes: list[subprocess.Popen[bytes]] = []
@@ -56,7 +61,7 @@ def start_worker(tmp_path: Path) -> Iterator[Callable[..., Worker]]:
     for process in processes:
         below = descendants(process.pid)
         stop(process, signal.SIGKILL)
-        wait_until(lambda below=below: not any(map(is_alive, below)), "the pool to end", seconds=5)
+        wait_until(partial(all_ended, below), "the pool to end", seconds=5)
 
 
 def test_a_task_carries_the_trace_of_its_sender_and_keeps_its_database_connection(
