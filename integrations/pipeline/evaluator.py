@@ -44,7 +44,6 @@ class Evaluator:
     def time_limit(self) -> Iterator[None]:
         """Interrupt whatever `select` does in this block after the timeout, and again until the block is left."""
         done = Event()
-        self._is_late = False
         watchdog = Thread(target=self._watch, args=(done,), name="mapping-watchdog", daemon=True)
         watchdog.start()
         try:
@@ -52,6 +51,7 @@ class Evaluator:
         finally:
             done.set()
             watchdog.join()
+            self._is_late = False
 
     def select(self, expressions: Sequence[str], columns: pa.Table) -> pa.Table:
         """One column f0, f1, ... for each expression, over `columns`, in their order.

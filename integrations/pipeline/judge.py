@@ -36,8 +36,6 @@ class Judged:
 
 def judge(evaluator: Evaluator, expressions: Sequence[Compiled], records: pa.RecordBatch) -> list[Judged]:
     """The values of all expressions over all records, and where they failed."""
-    if not expressions:
-        return []
     columns = named_columns(expressions, records)
     made = _evaluate(evaluator, expressions, columns)
     values = [column.combine_chunks() for column in made.columns]

@@ -45,6 +45,10 @@ _ARROW_TYPES: dict[FieldType, pa.DataType] = {
     FieldType.BYTES: pa.binary(),
 }
 
+# DuckDB would let these conversions fail for each record; they can be told before the first one.
+_TIMES = {FieldType.DATE, FieldType.TIME, FieldType.TIMESTAMP}
+_FROM_NESTED = {FieldType.TEXT, FieldType.JSON}
+
 
 @dataclass(frozen=True)
 class Rejection:
@@ -177,23 +181,26 @@ class Mapper:
 
     def _prove(self) -> None:
         """Let DuckDB bind every expression to the types of the source: no run starts with one that cannot work."""
-        named = dict(zip([rule.target for rule in self._program.rules], self._program.fields, strict=True))
-        if self._program.filter:
-            named["filter"] = self._program.filter
-        for name, compiled in named.items():
-            flaw = binding_flaw(self._evaluator, compiled, self._source)
-            if flaw:
-                raise NeedsPerson(MAPPING_INVALID, f"{name}: {flaw}", field=name)
+        named = [(rule.target, rule.type) for rule in self._program.rules] + [("filter", FieldType.BOOLEAN)]
+        with self._evaluator.time_limit():
+            for (name, kind), compiled in zip(named, self._program.expressions, strict=False):
+                flaw = binding_flaw(self._evaluator, compiled, kind, self._source)
+                if flaw:
+                    raise NeedsPerson(MAPPING_INVALID, f"{name}: {flaw}", field=name)
 
 
-def binding_flaw(evaluator: Evaluator, expression: Compiled, source: pa.Schema) -> str:
-    """Why DuckDB refuses the expression over columns of these types, or nothing."""
+def binding_flaw(evaluator: Evaluator, expression: Compiled, kind: FieldType, source: pa.Schema) -> str:
+    """Why the expression cannot work over columns of these types or can never be of its own type, or nothing."""
+    columns = named_columns([expression], pa.RecordBatch.from_pylist([], schema=source))
     try:
-        evaluator.select(
-            [expression.typed_sql], named_columns([expression], pa.RecordBatch.from_pylist([], schema=source))
-        )
+        made = evaluator.select([f"({expression.sql})", expression.typed_sql], columns).schema.field(0).type
     except duckdb.Error as error:
         return binding_message(error)
+    is_number = pa.types.is_integer(made) or pa.types.is_floating(made) or pa.types.is_decimal(made)
+    if is_number and kind in _TIMES:
+        return f"A number is no {kind.value}. Use to_timestamp for seconds or epoch_ms for milliseconds."
+    if pa.types.is_nested(made) and kind not in _FROM_NESTED:
+        return f"A structure or list cannot be made into {kind.value}. Name one value of it, or choose the type json."
     return ""
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 from integrations.domain.mapping import (
     Compiled,
     FieldRule,
+    FieldType,
     Mapping,
     Problem,
     ProblemCode,
@@ -85,7 +86,7 @@ class _Session:
 
     def apply_filter(self, condition: str) -> list[Problem]:
         compiled = compile_expression(condition, "BOOLEAN", self.columns)
-        flaw = binding_flaw(self.evaluator, compiled, self.schema)
+        flaw = binding_flaw(self.evaluator, compiled, FieldType.BOOLEAN, self.schema)
         if flaw:
             return [Problem(FILTER, ProblemCode.TYPE_MISMATCH, flaw)]
         try:
@@ -102,7 +103,7 @@ class _Session:
 
     def add_field(self, index: int, rule: FieldRule) -> list[Problem]:
         compiled = compile_expression(rule.expression, sql_type(rule), self.columns)
-        flaw = binding_flaw(self.evaluator, compiled, self.schema)
+        flaw = binding_flaw(self.evaluator, compiled, rule.type, self.schema)
         if flaw:
             return [Problem(index, ProblemCode.TYPE_MISMATCH, flaw)]
         try:

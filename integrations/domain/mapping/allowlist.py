@@ -265,40 +265,17 @@ CAST_TYPES: frozenset[exp.DType] = frozenset(
         exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.BOOLEAN, exp.DType.TINYINT, exp.DType.SMALLINT, exp.DType.INT,
         exp.DType.BIGINT, exp.DType.INT128, exp.DType.UTINYINT, exp.DType.USMALLINT, exp.DType.UINT, exp.DType.UBIGINT,
         exp.DType.FLOAT, exp.DType.DOUBLE, exp.DType.DECIMAL, exp.DType.DATE, exp.DType.TIME, exp.DType.TIMESTAMP,
-        exp.DType.TIMESTAMPNTZ, exp.DType.TIMESTAMPTZ, exp.DType.INTERVAL, exp.DType.UUID, exp.DType.JSON, exp.DType.VARBINARY,
+        exp.DType.TIMESTAMPNTZ, exp.DType.TIMESTAMPTZ, exp.DType.INTERVAL, exp.DType.UUID, exp.DType.JSON,
+        exp.DType.VARBINARY,
     }
 )  # fmt: skip
 
-_UNITS = [
-    "YEAR",
-    "QUARTER",
-    "MONTH",
-    "WEEK",
-    "DAY",
-    "HOUR",
-    "MINUTE",
-    "SECOND",
-    "MILLISECOND",
-    "MICROSECOND",
-    "DECADE",
-    "CENTURY",
-    "MILLENNIUM",
-]
-DATE_PARTS: frozenset[str] = frozenset(
-    [
-        *_UNITS,
-        *(unit + "S" for unit in _UNITS),
-        "ISODOW",
-        "ISOYEAR",
-        "DOW",
-        "DOY",
-        "DAYOFWEEK",
-        "DAYOFYEAR",
-        "WEEKDAY",
-        "EPOCH",
-    ]
-)
-
+_UNITS = (
+    "YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND", "MILLISECOND", "MICROSECOND",
+    "DECADE", "CENTURY", "MILLENNIUM",
+)  # fmt: skip
+_OTHER_PARTS = ("ISODOW", "ISOYEAR", "DOW", "DOY", "DAYOFWEEK", "DAYOFYEAR", "WEEKDAY", "EPOCH")
+DATE_PARTS = frozenset([*_UNITS, *(unit + "S" for unit in _UNITS), *_OTHER_PARTS])
 
 _OPERATORS = {"between", "like", "ilike", "escape", "at time zone", "case", "interval"}
 

@@ -24,6 +24,14 @@ MAX_NODES = 200
 MAX_DEPTH = 20
 MAX_GROWTH = 10_000
 _UNCOUNTED = (exp.Identifier, exp.Paren, exp.DataType, exp.DataTypeParam, exp.Var)
+# Parts that mean something else, or nothing, anywhere but in their own place.
+_PLACES: dict[type[exp.Expr], tuple[type[exp.Expr], ...]] = {
+    exp.PropertyEQ: (exp.Struct,),
+    exp.JSONKeyValue: (exp.JSONObject,),
+    exp.DataType: (exp.Cast,),
+    exp.DataTypeParam: (exp.DataType,),
+    exp.Var: (exp.TimestampTrunc, exp.DateDiff, exp.Extract, exp.Interval),
+}
 _LEAVES = (exp.Column, exp.Literal, *_UNCOUNTED)
 
 
@@ -117,7 +125,7 @@ def _node_flaws(node: exp.Expr) -> Iterator[Flaw]:
     rule = _rule_of(node)
     if rule is not None:
         yield from _call_flaws(node, rule)
-    elif type(node) not in PLAIN_NODES:
+    elif type(node) not in PLAIN_NODES or not isinstance(node.parent, _PLACES.get(type(node), object)):
         yield _forbidden(node)
     elif isinstance(node, exp.DataType):
         yield from _type_flaws(node)

@@ -5,6 +5,7 @@ The text is never evaluated: DuckDB gets SQL that is written anew from the tree 
 
 from __future__ import annotations
 
+import logging
 from typing import Any, ClassVar
 
 import sqlglot
@@ -15,6 +16,9 @@ from sqlglot.generators.duckdb import DuckDBGenerator
 from sqlglot.tokenizer_core import Token, TokenType
 
 from integrations.domain.mapping.problems import ExpressionError, ProblemCode
+
+# Below errors it logs the text that it parses, which is a stranger's.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 MAX_BYTES = 4096
 MAX_BRACKETS = 40
