@@ -98,7 +98,7 @@ def _connectors(workspace: Workspace, owner: User) -> Connectors:
         shop=connector("Sandbox shop", "rest_api", shop.settings_for(shop_address), shop_token),
         inbox=connector("Stock inbox", "files", {"format": "csv", "path": f"{FOLDER}/inbox", "pattern": "*.csv"}),
         itself=connector("This Signalbox", "rest_api", _own_settings(own_address), api_token),
-        warehouse=connector("Warehouse", "sqlite", {"path": f"{FOLDER}/warehouse.sqlite3"}),
+        warehouse=connector("Warehouse", "sqlite", {"path": f"{FOLDER}/warehouse.sqlite3", "create_file": True}),
     )
 
 
