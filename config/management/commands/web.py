@@ -1,5 +1,7 @@
 """`manage.py web`: pages, API and live events on one ASGI process."""
 
+import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +37,20 @@ class Command(BaseCommand):
         Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
         heartbeat = Heartbeat("web")
         heartbeat.start()
+        # Uvicorn raises the signal again once it has stopped; this makes that an orderly end.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: sys.exit(0))
         logger.info("listening", host=host, port=port)
-        uvicorn.run(
-            "config.asgi:application",
-            host=host,
-            port=port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=STOP_SECONDS,
-        )
-        heartbeat.stop()
+        try:
+            uvicorn.run(
+                "config.asgi:application",
+                host=host,
+                port=port,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=STOP_SECONDS,
+            )
+        finally:
+            heartbeat.stop()
