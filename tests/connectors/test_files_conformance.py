@@ -106,7 +106,9 @@ def broken_file(data: bytes, **settings: object) -> Callable[..., Broken]:
     def make(request: pytest.FixtureRequest) -> Broken:
         folder: Path = request.getfixturevalue("tmp_path")
         (folder / "x.csv").write_bytes(data)
-        return Broken(Context({"format": "csv", **settings}, file_root=str(folder)), frozenset({FILE_UNREADABLE}), "x.csv")
+        return Broken(
+            Context({"format": "csv", **settings}, file_root=str(folder)), frozenset({FILE_UNREADABLE}), "x.csv"
+        )
 
     return make
 
@@ -124,7 +126,9 @@ TestFiles = conformance(
     sources={
         "csv": text_source("csv", "rows.csv", as_csv),
         "csv.gz": text_source("csv", "rows.csv.gz", as_csv),
-        "csv utf-16": text_source("csv", "rows.csv", lambda rows: as_csv(rows).decode().encode("utf-16"), encoding="utf-16"),
+        "csv utf-16": text_source(
+            "csv", "rows.csv", lambda rows: as_csv(rows).decode().encode("utf-16"), encoding="utf-16"
+        ),
         "csv latin-1": text_source(
             "csv", "rows.csv", lambda rows: as_csv(rows).decode().encode("latin-1"), encoding="latin-1"
         ),

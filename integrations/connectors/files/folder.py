@@ -61,13 +61,20 @@ class Folder:
 
     def __init__(self, root: str, path: str) -> None:
         self.shown = path or "."
-        self.handle = _open_below(root, _steps_of(path), self.shown)
+        self._handle = _open_below(root, _steps_of(path), self.shown)
+
+    @property
+    def handle(self) -> int:
+        """Return the descriptor; raise once it is closed, because -1 would mean the working directory to some calls."""
+        if self._handle < 0:
+            raise ValueError("the folder is closed")
+        return self._handle
 
     def close(self) -> None:
         """Give the handle back."""
-        if self.handle >= 0:
-            os.close(self.handle)
-            self.handle = -1
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
 
     def names(self, pattern: str) -> list[str]:
         """Return the names of the regular files that match, in name order."""

@@ -106,15 +106,18 @@ class FileWriter:
             if stored.fence == self._fence:
                 return stored
             try:
-                mine = self._staging.store(replace(stored, fence=self._fence))
+                mine = self._stored(replace(stored, fence=self._fence))
             except StopRun:
                 continue  # the worker before took one more step, or one with a higher fence came: look again
             self._staging.clean(mine)
             return mine
 
     def _store(self, manifest: Manifest) -> None:
+        self._manifest = self._stored(manifest)
+
+    def _stored(self, manifest: Manifest) -> Manifest:
         try:
-            self._manifest = self._staging.store(manifest)
+            return self._staging.store(manifest)
         except OSError as error:
             raise os_error(error, "The checkpoint beside the file cannot be written") from error
 
