@@ -80,6 +80,12 @@ class Evaluator:
             self._connection.interrupt()
 
 
+def words_of(error: duckdb.Error) -> str:
+    """DuckDB's own words, without the lines that quote the generated SQL."""
+    first = str(error).split("\nLINE")[0].splitlines()[0]
+    return f"{first[:300]} Check the types of the columns, or cast them."
+
+
 def too_large(limit_bytes: int) -> NeedsPerson:
     """The error of a mapping that needs more memory than it may have."""
     limit = limit_bytes // (1024 * 1024)
@@ -106,6 +112,8 @@ def _settings(memory_limit_mb: int, threads: int) -> dict[str, str | bool | int 
         "autoload_known_extensions": "false",
         "allow_community_extensions": "false",
         "temp_directory": "",
+        # Both take parts of an expression out of its TRY, where one bad value would fail the whole batch.
+        "disabled_optimizers": "in_clause,common_subexpressions",
         "memory_limit": f"{memory_limit_mb}MB",
         "threads": str(threads),
     }

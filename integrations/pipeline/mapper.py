@@ -30,7 +30,7 @@ from integrations.errors import (
     NeedsPerson,
 )
 from integrations.pipeline.batch import columns_of
-from integrations.pipeline.evaluator import Evaluator
+from integrations.pipeline.evaluator import Evaluator, words_of
 from integrations.pipeline.judge import Judged, Rows, excerpts, judge, named_columns, no_rows, too_large_rows
 
 _ARROW_TYPES: dict[FieldType, pa.DataType] = {
@@ -120,7 +120,10 @@ class Mapper:
         if not records.schema.equals(self._source):
             raise NeedsPerson(SCHEMA_CHANGED, "The columns of the batch differ from those that the run began with.")
         with self._evaluator.time_limit():
-            return self._map(records)
+            try:
+                return self._map(records)
+            except duckdb.Error as error:
+                raise NeedsPerson(MAPPING_INVALID, f"The batch cannot be mapped: {words_of(error)}") from error
 
     def _map(self, records: pa.RecordBatch) -> Mapped:
         rows = _numbers(records.num_rows)
@@ -195,19 +198,13 @@ def binding_flaw(evaluator: Evaluator, expression: Compiled, kind: FieldType, so
     try:
         made = evaluator.select([f"({expression.sql})", expression.typed_sql], columns).schema.field(0).type
     except duckdb.Error as error:
-        return binding_message(error)
+        return words_of(error)
     is_number = pa.types.is_integer(made) or pa.types.is_floating(made) or pa.types.is_decimal(made)
     if is_number and kind in _TIMES:
         return f"A number is no {kind.value}. Use to_timestamp for seconds or epoch_ms for milliseconds."
     if pa.types.is_nested(made) and kind not in _FROM_NESTED:
         return f"A structure or list cannot be made into {kind.value}. Name one value of it, or choose the type json."
     return ""
-
-
-def binding_message(error: duckdb.Error) -> str:
-    """DuckDB's own words, without the lines that quote the generated SQL."""
-    text = str(error).split("\n\n")[0].split("\nLINE")[0].splitlines()[0]
-    return f"{text[:300]} Check the types of the columns, or cast them."
 
 
 def failed_reason(rule: FieldRule, shown: str) -> str:

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -215,6 +218,26 @@ def test_long_chains_and_shared_limits_still_pass() -> None:
 def test_the_list_of_functions_names_only_what_can_be_called() -> None:
     assert {"upper", "strptime", "json_extract_string"} <= set(function_names())
     assert not {"like", "between", "repeat"} & set(function_names())
+
+
+def test_the_howto_names_every_function_and_type() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "howto" / "write-a-mapping.md").read_text(encoding="utf-8").lower()
+    words = set(re.findall(r"\w+", text))
+    synonyms = {
+        "ucase",
+        "lcase",
+        "len",
+        "substr",
+        "split",
+        "ceiling",
+        "pow",
+        "datetrunc",
+        "datediff",
+        "datepart",
+        "array_contains",
+    }
+    assert set(function_names()) - synonyms - words == set()
+    assert {kind.value for kind in FieldType} <= words
 
 
 @settings(max_examples=300, deadline=None)

@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator
 import duckdb
 import pyarrow as pa
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
-from integrations.domain.mapping import FieldRule, FieldType, Mapping, check_mapping
+from integrations.domain.mapping import FieldRule, FieldType, Mapping, check_mapping, function_names
 from integrations.errors import NeedsPerson
+from integrations.pipeline.batch import columns_of
 from integrations.pipeline.evaluator import Evaluator
 from integrations.pipeline.mapper import Mapper
 
@@ -158,14 +161,18 @@ def test_a_statement_that_does_not_end_is_interrupted_while_it_runs() -> None:
         evaluator.select([endless], pa.table({"c0": [1]}))
 
 
+def exhaust(evaluator: Evaluator) -> None:
+    for _ in range(100_000):
+        evaluator.select(["c0"], pa.table({"c0": [1]}))
+
+
 def test_after_the_time_limit_no_further_statement_begins() -> None:
     with (
-        Evaluator(timeout_seconds=0.01) as evaluator,
+        Evaluator(timeout_seconds=0.001) as evaluator,
         evaluator.time_limit(),
         pytest.raises(NeedsPerson, match="too slow"),
     ):
-        for _ in range(100_000):
-            evaluator.select(["c0"], pa.table({"c0": [1]}))
+        exhaust(evaluator)
 
 
 def test_a_statement_that_needs_too_much_memory_is_stopped() -> None:
@@ -173,3 +180,45 @@ def test_a_statement_that_needs_too_much_memory_is_stopped() -> None:
         evaluator.select(
             ["(SELECT max(list) FROM (SELECT list(i) AS list FROM range(10000000) t(i)))"], pa.table({"c0": [1]})
         )
+
+
+LEAVES = st.sampled_from(["a", "n", "s", "l", "s.k", "'x'", "1", "-1", "1.5", "NULL", "true", "'day'", "'%Y'", "'$.k'"])
+FORMS = [
+    "({} {} {})".format("{}", sign, "{}")
+    for sign in ("+", "-", "/", "//", "%", "||", "=", "<", "AND", "OR", "->>", "LIKE")
+]
+FORMS += [f"{name}({', '.join(['{}'] * count)})" for name in function_names() for count in (1, 2, 3)]
+FORMS += [
+    "{} IN ({}, {})",
+    "CASE WHEN {} THEN {} ELSE {} END",
+    "{} BETWEEN {} AND {}",
+    "[{}, {}][{}]",
+    "CAST({} AS INT)",
+    "({})::date",
+]
+
+
+def fill(form: str, parts: list[str]) -> str:
+    return form.format(*parts)
+
+
+expressions = st.recursive(
+    LEAVES, lambda inner: st.builds(fill, st.sampled_from(FORMS), st.lists(inner, min_size=3, max_size=3)), max_leaves=6
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(expressions, min_size=1, max_size=3), st.sampled_from(FieldType))
+def test_any_composition_of_what_is_allowed_maps_each_record_or_is_refused(texts: list[str], kind: FieldType) -> None:
+    batch = pa.record_batch({"a": ["x", "2", None], "n": [1, 2, 0], "s": [{"k": 1}] * 3, "l": [[1, 2]] * 3})
+    known = columns_of(batch.schema)
+    fields = [FieldRule(f"f{i}", text, kind) for i, text in enumerate(texts)]
+    sound = tuple(rule for rule in fields if not check_mapping(Mapping((rule,)), known))
+    assume(sound)
+    try:
+        mapper = Mapper(Mapping(sound), batch.schema)
+    except NeedsPerson:
+        return
+    with mapper:
+        mapped = mapper.map(batch)
+    assert mapped.accepted.num_rows + len(mapped.rejected) == batch.num_rows

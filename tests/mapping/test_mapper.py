@@ -122,6 +122,30 @@ def test_an_excerpt_is_short_and_holds_no_control_characters() -> None:
     assert reason.isprintable()
 
 
+@pytest.mark.parametrize(
+    "expressions",
+    [
+        ["CAST(t AS INT) + n", "(CAST(t AS INT) + n) * 2"],
+        ["n IN (CAST(t AS INT), n + 5)", "t"],
+        ["n IN (t, '7')", "n NOT IN (t, t)"],
+    ],
+)
+def test_one_bad_value_never_fails_the_batch(expressions: list[str]) -> None:
+    batch = pa.record_batch({"t": ["x", "2"], "n": [1, 2]})
+    fields = tuple(field(f"f{i}", expression, "text") for i, expression in enumerate(expressions))
+    mapped = run(Mapping(fields), batch)
+    assert (mapped.accepted_rows.to_pylist(), [r.row for r in mapped.rejected]) == ([1], [0])
+
+
+def test_what_duckdb_refuses_only_at_work_stops_the_run_with_its_words() -> None:
+    batch = pa.record_batch({"a": ["x"]})
+    with Mapper(Mapping((field("x", "a", "text"),)), batch.schema) as mapper:
+        mapper._evaluator.close()
+        with pytest.raises(NeedsPerson, match="cannot be mapped") as caught:
+            mapper.map(batch)
+    assert caught.value.code == "mapping_invalid"
+
+
 def test_empty_batches_and_slices_of_batches_keep_their_rows() -> None:
     batch = pa.record_batch({"a": ["1", "x", "3", None]})
     mapping = Mapping((field("n", "a", "integer"),))
