@@ -231,6 +231,17 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "accounts.api.schema.add_problems"],
+    "ENUM_NAME_OVERRIDES": {
+        "BatchState": "integrations.api.choices.BATCH_STATES",
+        "CheckState": "integrations.models.connector.CheckState",
+        "DeadLetterState": "integrations.api.choices.DEAD_LETTER_STATES",
+        "GuaranteeName": "integrations.api.choices.GUARANTEES",
+        "RunState": "integrations.api.choices.RUN_STATES",
+        "ScheduleKind": "integrations.api.choices.SCHEDULE_KINDS",
+        "SettingKind": "integrations.api.choices.SETTING_KINDS",
+        "TokenState": ["active", "expired", "revoked"],
+        "WriteMode": "integrations.api.choices.WRITE_MODES",
+    },
 }
 
 # --- time, words, logs -------------------------------------------------------------------------------------------

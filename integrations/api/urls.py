@@ -1,5 +1,116 @@
-"""The API of integrations."""
+"""Addresses of the API about connectors, credentials, policies, integrations, runs and dead letters."""
 
-from django.urls import URLPattern
+from typing import Any
 
-urlpatterns: list[URLPattern] = []
+from django.urls import URLPattern, URLResolver, include, path
+
+from integrations.api.views.connectors import ConnectorView, PluginView
+from integrations.api.views.credentials import CredentialKindView, CredentialView
+from integrations.api.views.dead_letters import DeadLetterView
+from integrations.api.views.deployments import DeploymentView
+from integrations.api.views.integrations import IntegrationView
+from integrations.api.views.policies import PolicyView
+from integrations.api.views.runs import RunBatchView, RunEventView, RunView
+from integrations.api.views.versions import VersionView
+
+# The values are the names of actions; DRF's stub allows more, and a dict is invariant.
+_LIST: dict[str, Any] = {"get": "list"}
+_COLLECTION: dict[str, Any] = {"get": "list", "post": "create"}
+_OBJECT: dict[str, Any] = {"get": "retrieve", "delete": "destroy"}
+_CHANGEABLE: dict[str, Any] = {**_OBJECT, "put": "update", "patch": "partial_update"}
+
+_connectors = [
+    path("plugins/", PluginView.as_view(_LIST), name="api-plugins"),
+    path("connectors/", ConnectorView.as_view(_COLLECTION), name="api-connectors"),
+    path("connectors/<uuid:connector_id>/", ConnectorView.as_view(_CHANGEABLE), name="api-connector"),
+    path("connectors/<uuid:connector_id>/check/", ConnectorView.as_view({"post": "check"}), name="api-connector-check"),
+    path(
+        "connectors/<uuid:connector_id>/streams/",
+        ConnectorView.as_view({"get": "streams"}),
+        name="api-connector-streams",
+    ),
+    path(
+        "connectors/<uuid:connector_id>/preview/",
+        ConnectorView.as_view({"post": "preview"}),
+        name="api-connector-preview",
+    ),
+]
+
+_credentials = [
+    path("credential-kinds/", CredentialKindView.as_view(_LIST), name="api-credential-kinds"),
+    path("credentials/", CredentialView.as_view(_COLLECTION), name="api-credentials"),
+    path("credentials/<uuid:credential_id>/", CredentialView.as_view(_OBJECT), name="api-credential"),
+    path(
+        "credentials/<uuid:credential_id>/rotate/",
+        CredentialView.as_view({"post": "rotate"}),
+        name="api-credential-rotate",
+    ),
+]
+
+_policies = [
+    path("policies/", PolicyView.as_view(_COLLECTION), name="api-policies"),
+    path("policies/effective/", PolicyView.as_view({"get": "effective"}), name="api-policy-effective"),
+    path("policies/<uuid:policy_id>/", PolicyView.as_view(_CHANGEABLE), name="api-policy"),
+]
+
+_integration = [
+    path("", IntegrationView.as_view({**_OBJECT, "patch": "partial_update"}), name="api-integration"),
+    path("versions/", VersionView.as_view(_COLLECTION), name="api-integration-versions"),
+    path("versions/<int:number>/", VersionView.as_view({"get": "retrieve"}), name="api-integration-version"),
+    path(
+        "versions/<int:number>/diff/<int:other>/",
+        VersionView.as_view({"get": "difference"}),
+        name="api-integration-version-diff",
+    ),
+    path("activate/", DeploymentView.as_view({"post": "activate"}), name="api-integration-activate"),
+    path("enable/", DeploymentView.as_view({"post": "enable"}), name="api-integration-enable"),
+    path("disable/", DeploymentView.as_view({"post": "disable"}), name="api-integration-disable"),
+    path(
+        "schedule/",
+        DeploymentView.as_view({"get": "schedule", "put": "set_schedule", "delete": "remove_schedule"}),
+        name="api-integration-schedule",
+    ),
+    path(
+        "reset-checkpoint/",
+        DeploymentView.as_view({"post": "reset_checkpoint"}),
+        name="api-integration-reset-checkpoint",
+    ),
+    path("runs/", DeploymentView.as_view({"post": "start_run"}), name="api-integration-runs"),
+]
+
+_runs = [
+    path("runs/", RunView.as_view(_LIST), name="api-runs"),
+    path("runs/<uuid:run_id>/", RunView.as_view({"get": "retrieve"}), name="api-run"),
+    path("runs/<uuid:run_id>/cancel/", RunView.as_view({"post": "cancel"}), name="api-run-cancel"),
+    path("runs/<uuid:run_id>/retry/", RunView.as_view({"post": "retry"}), name="api-run-retry"),
+    path("runs/<uuid:run_id>/batches/", RunBatchView.as_view(_LIST), name="api-run-batches"),
+    path("runs/<uuid:run_id>/events/", RunEventView.as_view(_LIST), name="api-run-events"),
+]
+
+_dead_letters = [
+    path("dead-letters/", DeadLetterView.as_view(_LIST), name="api-dead-letters"),
+    path("dead-letters/redrive/", DeadLetterView.as_view({"post": "redrive"}), name="api-dead-letters-redrive"),
+    path("dead-letters/discard/", DeadLetterView.as_view({"post": "discard"}), name="api-dead-letters-discard"),
+    path("dead-letters/<uuid:letter_id>/", DeadLetterView.as_view({"get": "retrieve"}), name="api-dead-letter"),
+    path(
+        "dead-letters/<uuid:letter_id>/payload/",
+        DeadLetterView.as_view({"get": "payload"}),
+        name="api-dead-letter-payload",
+    ),
+]
+
+_integrations: list[URLPattern | URLResolver] = [
+    path("integrations/", IntegrationView.as_view(_COLLECTION), name="api-integrations"),
+    path("integrations/<uuid:integration_id>/", include(_integration)),
+]
+
+_everything: list[URLPattern | URLResolver] = [
+    *_connectors,
+    *_credentials,
+    *_policies,
+    *_integrations,
+    *_runs,
+    *_dead_letters,
+]
+
+urlpatterns = [path("workspaces/<slug:workspace>/", include(_everything))]

@@ -1,0 +1,28 @@
+"""The closed sets of values that the API speaks of; the OpenAPI document names them (`SPECTACULAR_SETTINGS`)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from integrations.connectors.base import SettingKind
+from integrations.domain.guarantee import Guarantee, WriteMode
+from integrations.domain.lifecycle import BatchState, DeadLetterState, RunState, Trigger
+from integrations.domain.mapping import ProblemCode
+from integrations.domain.schedule import ScheduleKind
+
+Choices = list[tuple[str, str]]
+
+
+def _values(kind: type[StrEnum]) -> Choices:
+    return [(each.value, each.value) for each in kind]
+
+
+BATCH_STATES = _values(BatchState)
+DEAD_LETTER_STATES = _values(DeadLetterState)
+GUARANTEES = _values(Guarantee)
+MAPPING_PROBLEMS = _values(ProblemCode)
+RUN_STATES = _values(RunState)
+SCHEDULE_KINDS = _values(ScheduleKind)
+SETTING_KINDS = _values(SettingKind)
+TRIGGERS = _values(Trigger)
+WRITE_MODES = _values(WriteMode)

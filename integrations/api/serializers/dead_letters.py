@@ -1,0 +1,63 @@
+"""Dead letters: why a record was set aside; its payload is an answer of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from integrations.api.serializers.common import ReasonSerializer, RefSerializer
+from integrations.api.strict import StrictSerializer, WorkspaceField
+from integrations.models import DeadLetter, Integration
+
+IDS_AT_MOST = 1_000
+
+
+class DeadLetterSerializer(serializers.ModelSerializer[DeadLetter]):
+    """Why a record was set aside, without the record."""
+
+    integration = RefSerializer(read_only=True)
+
+    class Meta:
+        model = DeadLetter
+        fields = [
+            "id", "integration", "run", "batch_number", "state", "code", "field", "reason", "is_record", "redrive",
+            "created_at", "resolved_at",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class PayloadSerializer(serializers.Serializer[Any]):
+    """The record as it was read."""
+
+    payload = serializers.DictField(help_text="`raw` alone where it never decoded.")
+
+
+def _ids(**options: Any) -> serializers.ListField:
+    return serializers.ListField(child=serializers.UUIDField(), min_length=1, max_length=IDS_AT_MOST, **options)
+
+
+class RedriveSerializer(StrictSerializer):
+    """Which letters to send again: some, or all open ones of the integration."""
+
+    integration = WorkspaceField(queryset=Integration.objects.all())
+    ids = _ids(required=False)
+    all = serializers.BooleanField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Either names letters or says all."""
+        if ("ids" in attrs) == bool(attrs.get("all", False)):
+            raise serializers.ValidationError({"ids": "Give either `ids`, or `all` as true."})
+        return attrs
+
+
+class DiscardSerializer(ReasonSerializer):
+    """Which letters to give up on, and why."""
+
+    ids = _ids()
+
+
+class DiscardedSerializer(serializers.Serializer[Any]):
+    """How many were open and are discarded now."""
+
+    discarded = serializers.IntegerField()

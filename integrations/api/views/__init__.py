@@ -1,0 +1,1 @@
+"""The API's view sets; one module a subject."""

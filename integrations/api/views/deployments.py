@@ -1,0 +1,115 @@
+"""REST: what is done to the active version of an integration: activate, switch, schedule, run, reset."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from integrations.api.base import NO_CONTENT, StrictViewSet
+from integrations.api.serializers import integrations as shapes
+from integrations.api.serializers.common import ReasonSerializer
+from integrations.api.serializers.runs import RunSerializer
+from integrations.domain.lifecycle import Trigger
+from integrations.domain.schedule import ScheduleKind, Timetable
+from integrations.models import Deployment, IntegrationVersion, Schedule
+from integrations.services import integrations, runs, schedules
+
+
+class DeploymentView(StrictViewSet[Deployment]):
+    """What is done to the active version of an integration."""
+
+    permissions = {
+        "activate": "integration.manage",
+        "enable": "integration.enable",
+        "disable": "integration.enable",
+        "reset_checkpoint": "checkpoint.reset",
+        "start_run": "run.start",
+        "schedule": "integration.read",
+        "set_schedule": "integration.manage",
+        "remove_schedule": "integration.manage",
+    }
+    queryset = Deployment.objects.none()
+    serializer_class = shapes.DeploymentSerializer
+    lookup_field, lookup_url_kwarg = "integration_id", "integration_id"
+
+    def get_queryset(self) -> QuerySet[Deployment]:
+        """The deployments of the workspace in the address."""
+        return Deployment.objects.of(self.workspace).select_related(
+            "workspace", "integration__workspace", "version__source", "version__destination", "schedule"
+        )
+
+    @extend_schema(request=shapes.ActivateSerializer, responses=shapes.DeploymentSerializer)
+    def activate(self, request: Request, workspace: str, integration_id: str) -> Response:  # noqa: ARG002 - as above
+        """Make a version the active one; a run that is under way keeps its own."""
+        deployment = self.get_object()
+        number = self.checked(shapes.ActivateSerializer)["version"]
+        versions = IntegrationVersion.objects.select_related("source", "destination")
+        version = self.found(versions.filter(integration=deployment.integration_id), number=number)
+        integrations.activate_version(deployment=deployment, version=version)
+        return self._now()
+
+    @extend_schema(request=None, responses=shapes.DeploymentSerializer)
+    def enable(self, request: Request, workspace: str, integration_id: str) -> Response:  # noqa: ARG002 - as above
+        """Let the schedule start runs."""
+        integrations.set_enabled(deployment=self._acted_on(), enabled=True)
+        return self._now()
+
+    @extend_schema(request=None, responses=shapes.DeploymentSerializer)
+    def disable(self, request: Request, workspace: str, integration_id: str) -> Response:  # noqa: ARG002 - as above
+        """Keep the schedule from starting runs; one that is under way goes on."""
+        integrations.set_enabled(deployment=self._acted_on(), enabled=False)
+        return self._now()
+
+    @extend_schema(request=ReasonSerializer, responses=shapes.DeploymentSerializer)
+    def reset_checkpoint(self, request: Request, workspace: str, integration_id: str) -> Response:  # noqa: ARG002 - as above
+        """Forget the cursor: the next run reads the stream from its start."""
+        deployment = self.get_object()
+        integrations.reset_checkpoint(deployment=deployment, reason=self.checked(ReasonSerializer)["reason"])
+        return self._now()
+
+    @extend_schema(request=None, responses={202: RunSerializer})
+    def start_run(self, request: Request, workspace: str, integration_id: str) -> Response:  # noqa: ARG002 - as above
+        """Queue a run of the active version."""
+        run = runs.start_run(deployment=self._acted_on(), trigger=Trigger.API, user=self.person)
+        return self.accepted(RunSerializer, run, "api-run", run_id=run.pk)
+
+    @extend_schema(responses=shapes.ScheduleSerializer)
+    def schedule(self, request: Request, workspace: str, integration_id: str) -> Response:  # noqa: ARG002 - as above
+        """When it runs by itself; 404 where it does not."""
+        return Response(self.shown(shapes.ScheduleSerializer, self._schedule()))
+
+    @extend_schema(request=shapes.ScheduleChangeSerializer, responses=shapes.ScheduleSerializer)
+    def set_schedule(self, request: Request, workspace: str, integration_id: str) -> Response:  # noqa: ARG002 - as above
+        """Set when it runs by itself; the next time is counted from now."""
+        deployment = self.get_object()
+        given = self.checked(shapes.ScheduleChangeSerializer)
+        enabled, kind = given.pop("enabled"), ScheduleKind(given.pop("kind"))
+        schedule = schedules.set_schedule(deployment=deployment, timetable=Timetable(kind, **given), enabled=enabled)
+        return Response(self.shown(shapes.ScheduleSerializer, schedule))
+
+    @extend_schema(responses={204: NO_CONTENT})
+    def remove_schedule(self, request: Request, workspace: str, integration_id: str) -> Response:  # noqa: ARG002 - as above
+        """Take the schedule away."""
+        schedules.remove_schedule(deployment=self.get_object())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _acted_on(self) -> Deployment:
+        deployment = self.get_object()
+        self.no_body()
+        return deployment
+
+    def _now(self) -> Response:
+        """The deployment as it is after the change."""
+        return Response(self.shown(shapes.DeploymentSerializer, self.get_object()))
+
+    def _schedule(self) -> Schedule:
+        schedule = getattr(self.get_object(), "schedule", None)
+        if schedule is None:
+            raise NotFound("This integration has no schedule: it runs only when asked to.")
+        return cast(Schedule, schedule)

@@ -1,0 +1,83 @@
+"""REST: policies, and what holds where after inheritance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from integrations.api.base import NO_CONTENT, StrictViewSet
+from integrations.api.filters import PolicyFilter
+from integrations.api.serializers import policies as shapes
+from integrations.models import Policy
+from integrations.services import policies
+
+
+class PolicyView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet[Policy]):
+    """Named sets of rules."""
+
+    permissions = {
+        "list": "policy.read",
+        "retrieve": "policy.read",
+        "create": "policy.manage",
+        "update": "policy.manage",
+        "partial_update": "policy.manage",
+        "destroy": "policy.manage",
+        "effective": "policy.read",
+    }
+    queryset = Policy.objects.none()
+    serializer_class = shapes.PolicySerializer
+    filterset_class = PolicyFilter
+    queries = {"effective": frozenset({"connector", "integration"})}
+    lookup_url_kwarg = "policy_id"
+
+    def get_queryset(self) -> QuerySet[Policy]:
+        """The policies of the workspace in the address."""
+        return Policy.objects.of(self.workspace).select_related("workspace")
+
+    @extend_schema(request=shapes.PolicyChangeSerializer, responses={201: shapes.PolicySerializer})
+    def create(self, request: Request, workspace: str) -> Response:  # noqa: ARG002 - DRF passes the address
+        """Store a policy."""
+        given = self.checked(shapes.PolicyChangeSerializer)
+        policy = policies.save_policy(workspace=self.workspace, policy=None, **given)
+        return self.created(shapes.PolicySerializer, policy, "api-policy", policy_id=policy.pk)
+
+    @extend_schema(request=shapes.PolicyChangeSerializer, responses=shapes.PolicySerializer)
+    def update(self, request: Request, workspace: str, policy_id: str) -> Response:  # noqa: ARG002 - as above
+        """Replace a policy."""
+        policy = self.get_object()
+        return self._changed(policy, self.checked(shapes.PolicyChangeSerializer))
+
+    @extend_schema(request=shapes.PolicyChangeSerializer, responses=shapes.PolicySerializer)
+    def partial_update(self, request: Request, workspace: str, policy_id: str) -> Response:  # noqa: ARG002 - as above
+        """Change the named fields; `rules` are replaced as a whole."""
+        policy = self.get_object()
+        return self._changed(policy, self.checked(shapes.PolicyChangeSerializer, partial=True))
+
+    @extend_schema(responses={204: NO_CONTENT})
+    def destroy(self, request: Request, workspace: str, policy_id: str) -> Response:  # noqa: ARG002 - as above
+        """Delete a policy that nothing is under."""
+        policies.delete_policy(policy=self.get_object())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(
+        operation_id="workspaces_policies_effective",
+        parameters=[shapes.EffectiveQuerySerializer],
+        responses=shapes.EffectiveRuleSerializer(many=True),
+        filters=False,
+    )
+    def effective(self, request: Request, workspace: str) -> Response:  # noqa: ARG002 - as above
+        """What holds for a connector, an integration, or the workspace, and where each value came from."""
+        asked = shapes.EffectiveQuerySerializer(data=request.query_params.dict(), context=self.get_serializer_context())
+        asked.is_valid(raise_exception=True)
+        holds = policies.effective_policy(workspace=self.workspace, **asked.validated_data)
+        return Response(shapes.EffectiveRuleSerializer(list(holds.rules.values()), many=True).data)
+
+    def _changed(self, policy: Policy, given: dict[str, Any]) -> Response:
+        kept = {name: getattr(policy, name) for name in ("name", "description", "rules", "is_default")}
+        saved = policies.save_policy(workspace=self.workspace, policy=policy, **{**kept, **given})
+        return Response(self.shown(shapes.PolicySerializer, saved))
