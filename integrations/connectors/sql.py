@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -83,24 +84,25 @@ def _key(value: object, length: int) -> Key | None:
 
 
 def kept_apart(
-    pieces: Iterable[tuple[Piece, Key, Key]], *, unique: bool, refuse: Callable[[], NeedsPerson]
-) -> Iterator[tuple[Piece, Key]]:
+    pieces: Generator[tuple[Piece, Key, Key]], *, unique: bool, refuse: Callable[[], NeedsPerson]
+) -> Generator[tuple[Piece, Key]]:
     """Yield pieces with the key of their last row, from pieces with the keys of their first and last rows.
 
     Where no unique index keeps rows apart, a piece waits for the next one: if its last key goes on there, no cursor
     between the two could be exact, and the read is refused.
     """
     waiting: tuple[Piece, Key] | None = None
-    for piece, first, last in pieces:
-        if waiting and waiting[1] == first:
-            raise refuse()
-        if waiting:
-            yield waiting
-            waiting = None
-        if unique:
-            yield piece, last
-        else:
-            waiting = piece, last
+    with closing(pieces):
+        for piece, first, last in pieces:
+            if waiting and waiting[1] == first:
+                raise refuse()
+            if waiting:
+                yield waiting
+                waiting = None
+            if unique:
+                yield piece, last
+            else:
+                waiting = piece, last
     if waiting:
         yield waiting
 
@@ -204,7 +206,7 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
         return plain_type(value_type)
     same: dict[str, pa.DataType] = {
         "int8": pa.int16(), "uint8": pa.int16(), "uint16": pa.int32(), "uint32": pa.int64(), "halffloat": pa.float32(),
-        "uint64": pa.decimal128(20, 0), "date64": pa.date32(), "null": pa.string(),
+        "uint64": pa.decimal128(20, 0), "date64[ms]": pa.date32(), "null": pa.string(),
     }  # fmt: skip
     if str(kind) in same:
         return same[str(kind)]

@@ -7,7 +7,8 @@ NULL in the cursor field are read first, by key; a later run finds new ones abov
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -64,12 +65,14 @@ class KeyedReader:
         position = position_of(self.request.cursor, self.order)
         progress = self._progress(position)
         if self._can_be_null(self.order.cursor_field):
-            for piece, key in self._pieces(self._null_statement(position), self.ordering[1:]):
-                position = Position(position.after, key)
+            with closing(self._pieces(self._null_statement(position), self.ordering[1:])) as pieces:
+                for piece, key in pieces:
+                    position = Position(position.after, key)
+                    yield self.select.batch(piece, position.cursor(self.order), progress)
+        with closing(self._pieces(self._statement(position), self.ordering)) as pieces:
+            for piece, key in pieces:
+                position = Position(key, position.after_null)
                 yield self.select.batch(piece, position.cursor(self.order), progress)
-        for piece, key in self._pieces(self._statement(position), self.ordering):
-            position = Position(key, position.after_null)
-            yield self.select.batch(piece, position.cursor(self.order), progress)
 
     def _can_be_null(self, name: str) -> bool:
         return bool(name) and name not in self.order.key and self.table.by_name[name].nullable
@@ -104,7 +107,7 @@ class KeyedReader:
 
     def _pieces(
         self, statement: sql.Composable, ordering: tuple[OrderColumn, ...]
-    ) -> Iterator[tuple[pa.RecordBatch, Key]]:
+    ) -> Generator[tuple[pa.RecordBatch, Key]]:
         """Yield pieces with the key of their last row."""
         unique = self.table.is_unique(self.order.key)
         shared = f"several rows share one value of {', '.join(self.order.columns)}"
@@ -114,10 +117,11 @@ class KeyedReader:
 
     def _with_keys(
         self, statement: sql.Composable, ordering: tuple[OrderColumn, ...]
-    ) -> Iterator[tuple[pa.RecordBatch, Key, Key]]:
-        for piece in self.select.pieces(statement):
-            self._refuse_null_keys(piece)
-            yield piece, self._key(piece, 0, ordering), self._key(piece, piece.num_rows - 1, ordering)
+    ) -> Generator[tuple[pa.RecordBatch, Key, Key]]:
+        with closing(self.select.pieces(statement)) as pieces:
+            for piece in pieces:
+                self._refuse_null_keys(piece)
+                yield piece, self._key(piece, 0, ordering), self._key(piece, piece.num_rows - 1, ordering)
 
     def _hidden(self, piece: pa.RecordBatch, column: OrderColumn) -> Array:
         return piece.column(len(self.select.fields) + self.ordering.index(column))

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import pyarrow as pa
 from adbc_driver_manager import dbapi as dbapi_errors
-from adbc_driver_postgresql import StatementOptions, dbapi  # type: ignore[import-untyped]  # the driver has no stubs
+from adbc_driver_postgresql import StatementOptions, dbapi
 from psycopg import sql
 
 from integrations.connectors.postgres.failures import Doing, refusal

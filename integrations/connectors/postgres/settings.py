@@ -121,7 +121,7 @@ def _database(settings: Mapping[str, Any]) -> str:
 
 
 def _port(settings: Mapping[str, Any]) -> int:
-    port = settings.get("port") or 5432
+    port = 5432 if settings.get("port") in (None, "") else settings["port"]
     if isinstance(port, bool) or not str(port).isdecimal() or not 0 < int(port) < 65536:
         raise NeedsPerson(SETTINGS_INVALID, "The port must be a number from 1 to 65535.", setting="port")
     return int(port)

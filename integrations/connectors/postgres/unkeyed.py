@@ -11,6 +11,7 @@ refused.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from psycopg import sql
@@ -45,8 +46,9 @@ def _unordered(session: Session, table: Table, request: ReadRequest) -> Iterator
         raise no_key(table.name, "it has no key and no row addresses")
     select = Select(session, table, request)
     progress = Progress(table.estimated_rows)
-    for number, piece in enumerate(select.pieces(select.statement(sql.SQL("true"))), start=1):
-        yield select.batch(piece, {"unordered": number}, progress)
+    with closing(select.pieces(select.statement(sql.SQL("true")))) as pieces:
+        for number, piece in enumerate(pieces, start=1):
+            yield select.batch(piece, {"unordered": number}, progress)
 
 
 def _by_address(session: Session, table: Table, request: ReadRequest) -> Iterator[Batch]:
@@ -60,9 +62,10 @@ def _by_address(session: Session, table: Table, request: ReadRequest) -> Iterato
     if state["version"] < _RANGE_SCANS:
         step = max(1, state["blocks"])
     for first in range(block, state["blocks"], step):
-        for piece in select.pieces(_range(select, address, first + step)):
-            address = types.value_text(piece.column(len(select.fields)), piece.num_rows - 1) or address
-            yield select.batch(piece, _cursor(address, state), progress)
+        with closing(select.pieces(_range(select, address, first + step))) as pieces:
+            for piece in pieces:
+                address = types.value_text(piece.column(len(select.fields)), piece.num_rows - 1) or address
+                yield select.batch(piece, _cursor(address, state), progress)
 
 
 def _range(select: Select, after: str, end_block: int) -> sql.Composable:

@@ -9,7 +9,7 @@ A view without named key columns can be read whole and not continued: its cursor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -69,12 +69,14 @@ class TableReader:
         self._refuse_null_keys()
         self._count(position)
         if self._can_be_null():
-            for rows, key in self._pieces(position, nulls=True):
-                position = Position(position.after, key)
+            with closing(self._pieces(position, nulls=True)) as pieces:
+                for rows, key in pieces:
+                    position = Position(position.after, key)
+                    yield self._batch(rows, position.cursor(self.order) | guard)
+        with closing(self._pieces(position, nulls=False)) as pieces:
+            for rows, key in pieces:
+                position = Position(key, position.after_null)
                 yield self._batch(rows, position.cursor(self.order) | guard)
-        for rows, key in self._pieces(position, nulls=False):
-            position = Position(key, position.after_null)
-            yield self._batch(rows, position.cursor(self.order) | guard)
 
     def _unordered(self) -> Iterator[Batch]:
         if self.order.cursor_field:
@@ -136,7 +138,7 @@ class TableReader:
             values = [_value(text) for text in key]
         return " AND ".join(parts), values
 
-    def _pieces(self, position: Position, *, nulls: bool) -> Iterator[tuple[list[Row], Key]]:
+    def _pieces(self, position: Position, *, nulls: bool) -> Generator[tuple[list[Row], Key]]:
         names = self.order.columns[1:] if nulls else self.order.columns
         shared = f"several rows share one value of {', '.join(self.order.columns)}"
         return kept_apart(
@@ -147,7 +149,7 @@ class TableReader:
 
     def _with_keys(
         self, names: Sequence[str], condition: str, values: list[Any]
-    ) -> Iterator[tuple[list[Row], Key, Key]]:
+    ) -> Generator[tuple[list[Row], Key, Key]]:
         order = _listed(names)
         table = quoted(self.table.name)
         query = f"SELECT {self._columns()}{order} FROM {table} WHERE {condition} ORDER BY {order}"  # noqa: S608 - as above

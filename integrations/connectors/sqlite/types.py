@@ -122,6 +122,8 @@ def _vectorised(values: Sequence[Any], target: pa.DataType) -> Array:
         raise ValueError("not whole numbers")
     if pa.types.is_binary(target) and any(isinstance(value, str) for value in values):
         raise ValueError("not bytes")
+    if pa.types.is_string(target) and any(isinstance(value, bytes) for value in values):
+        raise ValueError("not text")
     return pa.array(values, target)
 
 
