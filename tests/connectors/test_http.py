@@ -10,12 +10,12 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from integrations.connectors import http_transport
 from integrations.connectors.base import Limits
 from integrations.connectors.http import Answer, Call, HttpClient
 from integrations.errors import (
@@ -56,7 +56,7 @@ def send(port: int, *, limits: Limits = QUICK, sleep: Callable[[float], None] | 
 
 
 @contextmanager
-def raw_server(speak: Callable[[socket.socket], None]) -> Iterator[int]:
+def raw_server(speak: Callable[[socket.socket], object]) -> Iterator[int]:
     """A server that accepts connections and lets `speak` say whatever it likes."""
     listener = socket.create_server(("127.0.0.1", 0))
 
@@ -190,11 +190,8 @@ def test_the_next_address_is_tried_where_the_first_does_not_answer(httpserver: H
 
 def test_a_connection_that_ends_elsewhere_is_refused(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
     connect = socket.create_connection
-    monkeypatch.setattr(
-        http_transport.socket,
-        "create_connection",
-        lambda _to, timeout: connect((httpserver.host, httpserver.port), timeout),
-    )
+    elsewhere = (httpserver.host, httpserver.port)
+    monkeypatch.setattr(socket, "create_connection", lambda _to, timeout: connect(elsewhere, timeout))
     allow = (f"shop.example:{httpserver.port}",)
     client = HttpClient(QUICK, allow, resolver=lambda _host, _port: ("127.0.0.9",))
     with closing(client), pytest.raises(NeedsPerson) as caught:
@@ -203,7 +200,7 @@ def test_a_connection_that_ends_elsewhere_is_refused(httpserver: HTTPServer, mon
 
 
 def test_the_environment_sets_no_proxy_and_no_credential(
-    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch, tmp_path
+    httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text(f"machine 127.0.0.1 login me password {SECRET}\n")
@@ -271,7 +268,7 @@ def test_a_line_that_breaks_off_is_unreachable(said: bytes) -> None:
 def test_a_silent_server_is_given_up() -> None:
     released = threading.Event()
     limits = Limits(attempts=1, connect_timeout_seconds=0.1, read_timeout_seconds=0.2)
-    with raw_server(lambda _connection: released.wait(10) and None) as port:
+    with raw_server(lambda _connection: released.wait(10)) as port:
         with pytest.raises(RetryLater) as caught:
             send(port, limits=limits)
         released.set()

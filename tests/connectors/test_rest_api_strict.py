@@ -36,6 +36,10 @@ def rows_of(text: str) -> list[msgspec.Raw]:
     return msgspec.json.decode(text.encode(), type=list[msgspec.Raw])
 
 
+def columns(**kinds: pa.DataType) -> pa.Schema:
+    return pa.schema(list(kinds.items()))
+
+
 @pytest.mark.parametrize(
     ("body", "path", "code"),
     [
@@ -145,19 +149,17 @@ def test_a_column_has_the_type_of_nine_in_ten(values: str, kind: pa.DataType) ->
 
 def test_declared_types_win_over_the_sample() -> None:
     schema = infer(rows_of('[{"a": 1, "b": 2}]'), {"a": "number", "c": "timestamp"})
-    assert schema == pa.schema([("a", pa.float64()), ("b", pa.int64()), ("c", TIMESTAMP)])
+    assert schema == columns(a=pa.float64(), b=pa.int64(), c=TIMESTAMP)
 
 
-SCHEMA = pa.schema(
-    [
-        ("id", pa.int64()),
-        ("name", pa.string()),
-        ("price", pa.float64()),
-        ("ok", pa.bool_()),
-        ("at", TIMESTAMP),
-        ("on", pa.date32()),
-        ("seen", pa.timestamp("us")),
-    ]
+SCHEMA = columns(
+    id=pa.int64(),
+    name=pa.string(),
+    price=pa.float64(),
+    ok=pa.bool_(),
+    at=TIMESTAMP,
+    on=pa.date32(),
+    seen=pa.timestamp("us"),
 )
 
 
@@ -197,8 +199,11 @@ def test_only_bad_records_leave_an_empty_batch_of_the_schema() -> None:
 
 
 def test_a_text_column_keeps_other_values_as_their_json() -> None:
-    schema = pa.schema([("id", pa.int64()), ("v", pa.string())])
-    text = '[{"id":1,"v":{"a": [1, "é\\n"]}},{"id":2,"v":"pl\\"ain"},{"id":3,"v":5},{"id":4,"v":null},{"id":5},{"id":6,"v":[ ]}]'
+    schema = columns(id=pa.int64(), v=pa.string())
+    text = (
+        '[{"id":1,"v":{"a": [1, "é\\n"]}},{"id":2,"v":"pl\\"ain"},{"id":3,"v":5},'
+        '{"id":4,"v":null},{"id":5},{"id":6,"v":[ ]}]'
+    )
     decoder = PageDecoder(schema)
     for _ in range(2):
         values = decoder.decode(rows_of(text)).records.column("v").to_pylist()
@@ -206,20 +211,20 @@ def test_a_text_column_keeps_other_values_as_their_json() -> None:
 
 
 def test_a_text_column_with_other_values_beside_a_bad_record() -> None:
-    schema = pa.schema([("id", pa.int64()), ("v", pa.string())])
+    schema = columns(id=pa.int64(), v=pa.string())
     decoded = PageDecoder(schema).decode(rows_of('[{"id":1,"v":{}},{"id":"x","v":"a"},{"id":3,"v":"b"}]'))
     assert (decoded.records.to_pylist(), len(decoded.bad)) == ([{"id": 1, "v": "{}"}, {"id": 3, "v": "b"}], 1)
 
 
 def test_records_written_over_several_lines_are_read() -> None:
-    decoded = PageDecoder(pa.schema([("id", pa.int64()), ("name", pa.string())])).decode(
+    decoded = PageDecoder(columns(id=pa.int64(), name=pa.string())).decode(
         rows_of('[\n {\n  "id": 1,\r\n  "name": "a\\nb"\n },\n {"id": 2}\n]')
     )
     assert decoded.records.to_pylist() == [{"id": 1, "name": "a\nb"}, {"id": 2, "name": None}]
 
 
 def test_the_raw_text_of_a_bad_record_is_bounded() -> None:
-    decoded = PageDecoder(pa.schema([("id", pa.int64())])).decode(rows_of(f'[{{"id": "{"x" * 100_000}"}}]'))
+    decoded = PageDecoder(columns(id=pa.int64())).decode(rows_of(f'[{{"id": "{"x" * 100_000}"}}]'))
     assert len(decoded.bad[0].raw) == 64 * 1024
 
 
@@ -244,6 +249,7 @@ STREAM = {"name": "items", "path": "/items"}
         {"streams": [{**STREAM, "paging": {"paging": "cursor", "next_path": ""}}]},
         {"streams": [{**STREAM, "paging": {"page_size": 0}}]},
         {"page_start": 7},
+        {"streams": [{**STREAM, "paging": {"paging": "page", "last_page": "short"}}]},
         {"base_url": "https://a.example/?x=1"},
         {"headers": {"Authorization": "x"}},
         {"headers": {"x y": "x"}},

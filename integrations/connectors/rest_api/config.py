@@ -119,6 +119,8 @@ def _paging(settings: Mapping[str, Any], stream: StreamConfig) -> Paging:
     needed = {"page": paging.page_param, "offset": paging.offset_param, "cursor": paging.cursor_param}
     if not needed.get(paging.paging, "-") or (paging.paging in {"cursor", "next_url"} and not paging.next_path):
         raise _invalid("paging", f"the paging of {stream.name!r} lacks the name of its parameter or path")
+    if paging.last_page == "short" and not paging.size_param:
+        raise _invalid("last_page", f"{stream.name!r} can tell a short page only where it asks for a page size")
     return paging
 
 

@@ -22,6 +22,8 @@ Key = int | float | str
 MAX_REMEMBERED = 2000
 # So many are pruned to those near the edge, to keep the cursor small.
 PRUNE_AT = 256
+# Clocks and zones differ by less.
+FUTURE = timedelta(days=1)
 
 
 class WindowState(msgspec.Struct, forbid_unknown_fields=True):
@@ -43,6 +45,7 @@ class Sweep:
     field_name: str
     overlap_seconds: int
     filters_here: bool
+    now: datetime
     state: WindowState = field(default_factory=WindowState)
 
     def __post_init__(self) -> None:
@@ -66,7 +69,7 @@ class Sweep:
         values = [self._value(row) for row in rows]
         keys = [key_of(value) for value in values]
         for value, key in zip(values, keys, strict=True):
-            if key is not None and _is_after(key, self._high):
+            if key is not None and _is_after(key, self._high) and not self._is_absurd(value):
                 self._high, self.state.high = key, value
         edge = self._edge(self._high)
         taken = [row for row, key in zip(rows, keys, strict=True) if self._is_new(row, key, edge)]
@@ -97,6 +100,11 @@ class Sweep:
         if is_near and len(self.state.fresh) < MAX_REMEMBERED:
             self.state.fresh[digest] = key
         return True
+
+    def _is_absurd(self, value: Key | None) -> bool:
+        """A time far in the future, which would hide all that changes until then."""
+        moment = None if value is None else _moment(value)
+        return moment is not None and moment > self.now + FUTURE
 
     def _edge(self, key: Key | None) -> Key | None:
         """The lowest key that the next sweep will ask for again, if this one ended at `key`."""
@@ -144,12 +152,12 @@ def _written(moment: datetime, example: str) -> str:
 
 
 def _is_after(key: Key, other: Key | None) -> bool:
-    """Whether `key` is higher; values of another kind than the first one seen are not compared."""
+    """Whether `key` is higher. A number or a moment is above any text: a stray text must not become the edge."""
     if other is None:
         return True
-    if isinstance(key, str) or isinstance(other, str):
-        return isinstance(key, str) and isinstance(other, str) and key > other
-    return key > other
+    if isinstance(key, str):
+        return isinstance(other, str) and key > other
+    return isinstance(other, str) or key > other
 
 
 def _is_before(key: Key, other: Key | None) -> bool:

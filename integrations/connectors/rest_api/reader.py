@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pyarrow as pa
 from msgspec.structs import replace
@@ -221,7 +222,7 @@ class StreamReader:
             return None
         asks = bool(self._stream.cursor_param) and name == self._stream.cursor_field
         state = self._start.sweep or WindowState()
-        return Sweep(name, self._stream.overlap_seconds, not asks, state.copy())
+        return Sweep(name, self._stream.overlap_seconds, not asks, datetime.now(UTC), state.copy())
 
 
 def _pieces(decoded: Decoded, skip: int, size: int) -> Iterator[Piece]:
