@@ -8,6 +8,7 @@ import io
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -20,7 +21,8 @@ from integrations.errors import FILE_UNREADABLE, NeedsPerson
 from tests.connectors.files_world import bad, batches, connector, put, rows, types
 
 SPECTRUM = Path(os.environ.get("CSV_SPECTRUM", Path(__file__).resolve().parents[2].parent / "shared/data/csv-spectrum"))
-INT_A = pa.schema([("a", pa.int64()), ("b", pa.string())])
+INT_A_FIELDS: list[pa.Field[Any]] = [pa.field("a", pa.int64()), pa.field("b", pa.string())]
+INT_A = pa.schema(INT_A_FIELDS)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,7 @@ INT_A = pa.schema([("a", pa.int64()), ("b", pa.string())])
     ],
 )
 def test_every_common_shape_is_read(
-    tmp_path: Path, data: bytes, given_settings: dict[str, object], expected: object
+    tmp_path: Path, data: bytes, given_settings: dict[str, Any], expected: object
 ) -> None:
     put(tmp_path, "x.csv", data)
     assert rows(batches(tmp_path, "x.csv", **given_settings)) == expected

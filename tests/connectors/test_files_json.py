@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from integrations.errors import FILE_UNREADABLE, NeedsPerson
 from tests.connectors.files_world import bad, batches, put, rows, types
 
-SCHEMA = pa.schema([pa.field("a", pa.int64()), pa.field("b", pa.string())])
+FIELDS: list[pa.Field[Any]] = [pa.field("a", pa.int64()), pa.field("b", pa.string())]
+SCHEMA = pa.schema(FIELDS)
 
 
 def test_types_come_from_the_values(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from accounts.errors import SignalboxError
 from integrations.connectors.base import Context, ReadRequest
 from integrations.connectors.files import FilesConnector
 from integrations.errors import (
@@ -15,7 +16,6 @@ from integrations.errors import (
     SETTINGS_INVALID,
     STREAM_MISSING,
     NeedsPerson,
-    SignalboxError,
 )
 from tests.connectors.files_world import batches, checked, connector, put, rows, streams
 

@@ -8,8 +8,9 @@ import io
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -118,6 +119,28 @@ def test_a_worker_overtaken_at_any_step_costs_and_doubles_nothing(
     assert step > 30
 
 
+def test_a_worker_whose_run_is_claimed_at_any_step_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    step, reached = 0, 1
+    while reached > step:
+        step += 1
+        folder = tmp_path / str(step)
+        folder.mkdir()
+        with ExitStack() as stack:
+            successor: list[Writer] = []
+            with monkeypatch.context() as patch:
+                claim = lambda f=folder, s=stack, found=successor: found.append(s.enter_context(writer(f, 2)))  # noqa: E731
+                count = act_at(patch, step, claim)
+                with suppress(StopRun):
+                    run_rest(folder, 1, "csv")
+                reached = count[0]
+            for one in successor or [stack.enter_context(writer(folder, 2))]:
+                stored = one.checkpoint()
+                for number in range(stored.batch_number if stored else 0, len(BATCHES)):
+                    one.write(BATCHES[number], commit(number + 1))
+                one.finish(commit(len(BATCHES)))
+        assert visible(folder) == ALL, f"claimed at step {step}"
+
+
 def test_nothing_is_visible_before_the_finish_and_nothing_stays_after_it(tmp_path: Path) -> None:
     with writer(tmp_path, 1) as one:
         one.write(BATCHES[0], commit(1))
@@ -171,7 +194,7 @@ def test_a_run_without_records_makes_no_file(tmp_path: Path) -> None:
         ({"stream": "x" * 250 + ".csv"}, FILE_OUTSIDE_ROOT),
     ],
 )
-def test_what_a_file_cannot_do_is_refused(tmp_path: Path, given: dict[str, object], code: str) -> None:
+def test_what_a_file_cannot_do_is_refused(tmp_path: Path, given: dict[str, Any], code: str) -> None:
     made = connector(tmp_path)
     request = write_request(**{"name": "out.csv", "schema": BATCHES[0].schema, **given})
     with pytest.raises(NeedsPerson) as caught, made.open_writer(request):
@@ -198,11 +221,18 @@ def test_numbers_and_plain_text_stay_as_they_are(tmp_path: Path, text: str) -> N
     assert written(tmp_path, [text]) == [text]
 
 
+def test_a_column_name_is_disarmed_too(tmp_path: Path) -> None:
+    with writer(tmp_path, 1) as one:
+        one.write(pa.RecordBatch.from_pydict({"=a": [1]}), commit(1))
+        one.finish(commit(1))
+    assert (tmp_path / "out-run-1.csv").read_bytes() == b'"\'=a"\n1\n'
+
+
 def test_disarming_can_be_switched_off(tmp_path: Path) -> None:
     assert written(tmp_path, ["=1+1"], escape_formulas=False) == ["=1+1"]
 
 
-def written(folder: Path, texts: list[str], **settings: object) -> list[str]:
+def written(folder: Path, texts: list[str], **settings: Any) -> list[str]:
     batch = pa.RecordBatch.from_pydict({"n": list(range(-1, len(texts) - 1)), "text": texts})
     with writer(folder, 1, **settings) as one:
         one.write(batch, commit(1))

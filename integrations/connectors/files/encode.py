@@ -47,9 +47,11 @@ def assemble(parts: Iterable[BinaryIO], whole: BinaryIO, settings_format: FileFo
 
 def _csv(records: pa.RecordBatch, settings: FileSettings, is_first: bool) -> bytes:
     columns = [flat(column) for column in records.columns]
+    names = list(records.schema.names)
     if settings.escape_formulas:
         columns = [_disarmed(column) for column in columns]
-    table = pa.table(columns, names=list(records.schema.names))
+        names = [str(name) for name in _disarmed(pa.array(names, pa.string())).to_pylist()]
+    table = pa.table(columns, names=names)
     options = pa_csv.WriteOptions(include_header=is_first and settings.header, delimiter=settings.delimiter)
     options.null_string = settings.null_text  # type: ignore[attr-defined]  # newer than the stubs
     sink = io.BytesIO()
