@@ -17,6 +17,14 @@ from django.utils import timezone
 from accounts import audit
 from accounts.models import ApiToken, Membership, User, Workspace
 from accounts.request_context import Actor, acting_as
+from integrations import encryption
+from integrations.domain.lifecycle import Trigger
+from integrations.models import Connector, DeadLetter, Deployment
+from integrations.services import integrations, runs
+from integrations.services.connectors import ConnectorInput, save_connector
+from integrations.services.credentials import create_credential
+from integrations.services.policies import save_policy
+from integrations.services.run_progress import letter_binding
 
 Value = object
 Maker = Callable[["Shelf"], Value]
@@ -101,3 +109,74 @@ def _token(shelf: Shelf) -> Value:
 def _audit_entry(shelf: Shelf) -> Value:
     with shelf.acting(), transaction.atomic():
         return audit.record(workspace=shelf.workspace, action="example.made", object=shelf.workspace).pk
+
+
+@example("connector_id")
+def _connector(shelf: Shelf) -> Value:
+    with shelf.acting():
+        given = ConnectorInput(name="files", plugin="files", settings={"format": "csv"})
+        return save_connector(workspace=shelf.workspace, connector=None, given=given).pk
+
+
+@example("credential_id")
+def _credential(shelf: Shelf) -> Value:
+    with shelf.acting():
+        return create_credential(
+            workspace=shelf.workspace, name="shop", kind="bearer", values={"token": "example"}, user=shelf.owner
+        ).pk
+
+
+@example("policy_id")
+def _policy(shelf: Shelf) -> Value:
+    with shelf.acting():
+        rules = {"retry.attempts": 3}
+        return save_policy(workspace=shelf.workspace, policy=None, name="patient", description="", rules=rules).pk
+
+
+@example("integration_id")
+def _integration(shelf: Shelf) -> Value:
+    with shelf.acting():
+        made = integrations.create_integration(
+            workspace=shelf.workspace, name="orders", description="", flow=_flow(shelf), user=shelf.owner
+        )
+        integrations.add_version(integration=made, flow=_flow(shelf), user=shelf.owner)
+    return made.pk
+
+
+@example("number")
+def _version_number(shelf: Shelf) -> Value:
+    return 1
+
+
+@example("other")
+def _other_version_number(shelf: Shelf) -> Value:
+    return 2
+
+
+@example("run_id")
+def _run(shelf: Shelf) -> Value:
+    deployment = Deployment.objects.get(integration=shelf.value("integration_id"))
+    with shelf.acting():
+        run = runs.start_run(deployment=deployment, trigger=Trigger.MANUAL, user=shelf.owner)
+        return runs.cancel_run(run=run).pk
+
+
+@example("letter_id")
+def _dead_letter(shelf: Shelf) -> Value:
+    letter = DeadLetter(
+        workspace=shelf.workspace,
+        integration_id=shelf.value("integration_id"),
+        run_id=shelf.value("run_id"),
+        batch_number=1,
+        code="conversion_failed",
+        reason="amount: cannot be made into integer from x.",
+    )
+    letter.payload = encryption.encrypt(b'{"amount": "x"}', bound_to=letter_binding(letter))
+    letter.save()
+    return letter.pk
+
+
+def _flow(shelf: Shelf) -> integrations.Flow:
+    connector = Connector.objects.get(pk=shelf.value("connector_id"))
+    mapping = {"fields": [{"target": "id", "expression": "id", "type": "text", "required": True}], "filter": ""}
+    return integrations.Flow(connector, "orders.csv", connector, "copies", mapping, write_mode="append")

@@ -73,6 +73,8 @@ def start_run(
             what_to_do="Wait for it to end, or cancel it, then start again.",
             run=str(active.pk) if active else None,
         ) from error
+    # The database's clock has set one, the event the other.
+    run.refresh_from_db(fields=["next_attempt_at", "seq"])
     return run
 
 
