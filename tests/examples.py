@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 from django.db import transaction
@@ -26,7 +27,7 @@ from integrations.services.credentials import create_credential
 from integrations.services.policies import save_policy
 from integrations.services.run_progress import letter_binding
 
-Value = object
+Value = Any  # what stands in a URL, and serves as a key: UUID, int or str
 Maker = Callable[["Shelf"], Value]
 MAKERS: dict[str, Maker] = {}
 

@@ -11,7 +11,7 @@ from django.urls.resolvers import RoutePattern
 
 from accounts.declarations import Declaration, Reach
 from accounts.permissions import PUBLIC, SIGNED_IN
-from tests.examples import Shelf
+from tests.examples import MAKERS, Shelf
 
 PAGE_METHODS = ("GET", "POST")
 
@@ -39,6 +39,11 @@ class Route:
     def methods(self) -> tuple[str, ...]:
         """The API's own methods; pages are tried with both."""
         return PAGE_METHODS if self.api_actions is None else tuple(sorted(m.upper() for m in self.api_actions))
+
+    @property
+    def has_examples(self) -> bool:
+        """Whether the matrix can visit it; where not, the test of examples says what to add."""
+        return set(self.arguments) <= MAKERS.keys()
 
     def needs(self, method: str) -> str | None:
         """The declared permission, `SIGNED_IN`, `PUBLIC`; None where nothing is declared."""
@@ -101,5 +106,3 @@ def _route(pattern: URLPattern, path: str, names: tuple[str, ...]) -> Route:
         api_actions=actions,
         api_permissions=getattr(cls, "permissions", None),
     )
-
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -13,6 +14,8 @@ from accounts.models import Membership, User, Workspace
 from accounts.request_context import Actor, acting_as
 from accounts.services import tokens
 
+# What a test client returns: a response with `json()` and `context`, for which the DRF stubs have no name.
+Answer = Any
 PASSWORD = "a long enough passphrase"
 
 

@@ -22,7 +22,7 @@ from accounts.errors import INPUT_INVALID, Invalid
 from accounts.models import ApiToken, AuditEntry, Membership, User, Workspace
 from accounts.permissions import PUBLIC
 from accounts.request_context import acting_as
-from tests.world import World, token_text, with_token
+from tests.world import Answer, World, token_text, with_token
 
 
 def as_person(user: User) -> APIClient:
@@ -104,9 +104,10 @@ def write(world: World, count: int) -> None:
 
 
 def walk(client: APIClient, url: str) -> list[int]:
-    numbers = []
+    numbers: list[int] = []
     while url:
-        body = client.get(url).json()
+        answer: Answer = client.get(url)
+        body = answer.json()
         numbers += [row["seq"] for row in body["results"]]
         url = body["next"]
     return numbers
@@ -168,7 +169,7 @@ def test_a_list_asks_the_database_a_fixed_number_of_times(
 
 
 # --- problem documents -------------------------------------------------------------------------------------------
-Ask = Callable[[APIClient, World], Response]
+Ask = Callable[[APIClient, World], Answer]
 PROBLEMS: list[tuple[Ask, int, str]] = [
     (lambda _, w: APIClient().get(w.api_url()), 401, "not_signed_in"),
     (lambda c, _: c.get("/api/v1/workspaces/nowhere/"), 404, "not_found"),
@@ -275,7 +276,7 @@ def test_a_session_without_its_csrf_token_changes_nothing(world: World) -> None:
 
 
 def test_members_of_the_schema_are_described(world: World) -> None:
-    schema = SchemaGenerator().get_schema(request=None, public=True)
+    schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]  # untyped package
     operation = schema["paths"]["/api/v1/workspaces/{workspace}/tokens/"]["post"]
     assert operation["responses"]["403"]["content"]["application/problem+json"]
     assert {"apiToken": []} in operation["security"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -12,7 +13,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from accounts.models import AuditEntry, User
-from tests.world import PASSWORD, World, signed_in
+from tests.world import PASSWORD, Answer, World, signed_in
 
 LOGIN = "/accounts/login/"
 
@@ -24,7 +25,7 @@ def _no_attempts_counted() -> Iterator[None]:
     cache.clear()
 
 
-def sign_in(client: Client, email: str, password: str = PASSWORD, **extra: str):  # type: ignore[no-untyped-def]
+def sign_in(client: Client, email: str, password: str = PASSWORD, **extra: Any) -> Answer:  # entries of META
     return client.post(f"{LOGIN}?next=/profile/", {"login": email, "password": password}, **extra)
 
 
@@ -66,7 +67,9 @@ def test_an_unknown_address_is_noted_in_the_instances_log(world: World) -> None:
 
 
 def test_known_and_unknown_addresses_get_the_same_answer(world: World) -> None:
-    answers = [sign_in(Client(), f"{who}@example.org", "wrong password").content.decode() for who in ("owner", "nobody")]
+    answers = [
+        sign_in(Client(), f"{who}@example.org", "wrong password").content.decode() for who in ("owner", "nobody")
+    ]
     changing = re.compile(r"(owner|nobody)@example\.org|csrfmiddlewaretoken.*")
     assert len({changing.sub("", answer) for answer in answers}) == 1
     assert "not correct" in answers[0]
@@ -102,9 +105,9 @@ def test_addresses_are_not_added_by_their_users(world: World, path: str) -> None
     assert signed_in(world.owner).get(f"/accounts/{path}").status_code == 404
 
 
-def reset_link(email: str, **extra: str) -> str:
+def reset_link(email: str, **extra: Any) -> str:
     Client().post("/accounts/password/reset/", {"email": email}, **extra)
-    found = re.search(r"https?://\S+", mail.outbox[-1].body)
+    found = re.search(r"https?://\S+", str(mail.outbox[-1].body))
     assert found is not None
     return found[0]
 

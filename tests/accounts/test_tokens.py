@@ -9,7 +9,6 @@ import pytest
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from rest_framework.response import Response
 
 from accounts import audit
 from accounts.domain import token_format
@@ -17,11 +16,12 @@ from accounts.errors import Invalid, NotFound
 from accounts.models import ApiToken, AuditEntry, Membership, User
 from accounts.request_context import Actor, acting_as
 from accounts.services import members, tokens
-from tests.world import World, signed_in, token_text, with_token
+from tests.world import Answer, World, signed_in, token_text, with_token
 
 
-def ask(text: str, url: str) -> Response:
-    return with_token(text).get(url)
+def ask(text: str, url: str) -> Answer:
+    answer: Answer = with_token(text).get(url)
+    return answer
 
 
 def test_a_token_reads_what_its_scopes_list(world: World) -> None:
