@@ -22,7 +22,7 @@ DEV_STAMP := $(VENV)/.stamps/dev-$(call hash,$(LOCKS)/dev.txt)
 FRONT_STAMP := static/node_modules/.stamp-$(call hash,static/package-lock.json $(LOCKS)/frontend.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-dev test check format smoke bench lock clean
+.PHONY: help up install install-dev test check accept-secrets format smoke bench lock clean
 
 help: ## list what can be done
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -74,14 +74,17 @@ check: install-dev ## lint, types, import contracts, templates, migrations, secr
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/python manage.py makemigrations --check --dry-run
-	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --baseline .secrets.baseline
+	$(BIN)/python -m tests.ops.secret_scan
 	$(BIN)/python -m tests.ops.committed_files
+
+accept-secrets: install-dev ## accept what the secret scan finds, after you have looked at each line
+	@$(BIN)/python -m tests.ops.secret_scan --accept && git diff --stat .secrets.baseline
 
 format: install-dev ## format the code
 	@$(BIN)/ruff check --fix-only . && $(BIN)/ruff format .
 
 bench: install-dev ## measure rows per second and memory beside psql and dlt
-	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python -m benchmarks.run
 
 lock: $(VENV_STAMP) ## resolve the locks anew
 	@PATH="$(CURDIR)/$(BIN):$$PATH" deploy/requirements/lock

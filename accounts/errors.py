@@ -67,6 +67,10 @@ class Invalid(SignalboxError):
         super().__init__(code, message, what_to_do=what_to_do, **detail)
         self.fields = fields or {}
 
+    def __str__(self) -> str:
+        named = " ".join(f"{name}: {problem}" for name, problem in self.fields.items())
+        return f"{self.message} {named or self.what_to_do}"
+
 
 class Denied(SignalboxError):
     """The caller is known and may not do this."""
