@@ -50,7 +50,7 @@ class PendingBatch:
     since: float = 0.0
 
     def add(self, piece: Piece, read_bytes: int, place: Place, progress: float | None) -> None:
-        if self.place is None:
+        if not self.has_content:
             self.since = time.monotonic()
         self.parts.append(piece.records)
         self.bad.extend(piece.bad)
@@ -59,8 +59,12 @@ class PendingBatch:
         self.place, self.progress = place, progress
 
     def seconds_left(self) -> float | None:
-        """Until it should be handed on, or None where it holds nothing."""
-        return None if self.place is None else max(0.0, self.since + BATCH_SECONDS - time.monotonic())
+        """Until it should be handed on, or None where it holds nothing to show."""
+        return max(0.0, self.since + BATCH_SECONDS - time.monotonic()) if self.has_content else None
+
+    @property
+    def has_content(self) -> bool:
+        return bool(self.rows or self.bad)
 
 
 class StreamReader:
@@ -100,7 +104,7 @@ class StreamReader:
         try:
             yield from self._pages(executor)
         except SignalboxError:
-            if self._pending.place is not None:
+            if self._pending.has_content:
                 yield self._flush()
             raise
         finally:
@@ -152,12 +156,9 @@ class StreamReader:
         digest = page.digest if here.row or len(page.rows) > self._request.batch_records else ""
         skip = here.row if digest == here.digest else 0
         decoded = self._decode(page)
-        self._count += decoded.records.num_rows - skip
+        self._count += decoded.records.num_rows  # what was counted at `here` is what stood before this page
         after = self._end() if is_last else replace(there, count=self._count, digest="", sweep=self._snapshot())
-        if (
-            self._pending.place is not None
-            and self._pending.rows + decoded.records.num_rows > self._request.batch_records
-        ):
+        if self._pending.rows and self._pending.rows + decoded.records.num_rows > self._request.batch_records:
             yield self._flush()
         progress = self._share(total_of(self._paging, page))
         for piece in _pieces(decoded, skip, self._request.batch_records):
