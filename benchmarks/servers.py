@@ -60,7 +60,7 @@ def shop() -> Iterator[int]:
     """The sandbox shop without its faults; yields its port."""
     port = free_port()
     command = [
-        sys.executable, "manage.py", "sandbox", "--port", str(port), "--token", TOKEN, "--calm", "--skip-checks",
+        sys.executable, "manage.py", "sandbox", "--port", str(port), "--token", TOKEN, "--calm",
     ]  # fmt: skip
     with running(command, port=port, name="the sandbox shop"):
         yield port
