@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from math import isfinite
 from typing import Any, cast
 
 from django.db.models import QuerySet
@@ -10,13 +11,17 @@ from django.http import QueryDict
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
+DEPTH = 32
+
 
 class StrictSerializer(serializers.Serializer[Any]):
     """A body of exactly these fields. What it does not take would do nothing, so it is an error."""
 
     # `data` is whatever the body held, before any check.
     def to_internal_value(self, data: Any) -> Any:
-        """The checked values; ValidationError that names each field that does not exist."""
+        """The checked values; ValidationError that names each field that does not exist, or cannot be stored."""
+        if self.parent is None:
+            _check_values("", data, DEPTH)
         if isinstance(data, Mapping):
             known = {name for name, field in self.fields.items() if not field.read_only}
             unknown = sorted(str(name)[:80] for name in data if name not in known)
@@ -24,6 +29,24 @@ class StrictSerializer(serializers.Serializer[Any]):
                 message = f"There is no such field here. There are: {', '.join(sorted(known)) or 'none'}."
                 raise ValidationError({name: [message] for name in unknown})
         return super().to_internal_value(data)
+
+
+# A body is JSON of every shape until it is checked.
+def _check_values(path: str, value: Any, depth: int) -> None:
+    """Refuse what no database takes or no answer could repeat: lone surrogates, NUL, endless numbers, deep nesting."""
+    where = path.lstrip(".").encode(errors="replace").decode()[:120] or "request"
+    if isinstance(value, str) and ("\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value)):
+        raise ValidationError({where: ["Holds characters that cannot be stored."]})
+    if isinstance(value, float) and not isfinite(value):
+        raise ValidationError({where: ["Is too large a number."]})
+    if not isinstance(value, Mapping | list):
+        return
+    if depth == 0:
+        raise ValidationError({where: [f"Is nested deeper than {DEPTH} levels."]})
+    pairs = value.items() if isinstance(value, Mapping) else enumerate(value)
+    for name, inner in pairs:
+        _check_values(path, name, depth)
+        _check_values(f"{path}.{name}", inner, depth - 1)
 
 
 class WorkspaceField(serializers.PrimaryKeyRelatedField[Any]):

@@ -2,37 +2,11 @@
 
 from __future__ import annotations
 
-from math import isfinite
 from typing import Any
 
 from rest_framework import serializers
 
 from integrations.api.strict import StrictSerializer
-
-DEPTH = 32
-
-
-class ObjectField(serializers.DictField):
-    """A JSON object whose keys a service checks. Text that no database can store is refused here, at any depth."""
-
-    # The values are whatever the body held.
-    def to_internal_value(self, data: Any) -> Any:
-        """The object as it came; ValidationError for what cannot be stored."""
-        checked = super().to_internal_value(data)
-        if not _can_be_stored(checked, DEPTH):
-            raise serializers.ValidationError(f"Holds text that cannot be stored, or is deeper than {DEPTH} levels.")
-        return checked
-
-
-def _can_be_stored(value: object, depth: int) -> bool:
-    if isinstance(value, str):
-        return "\x00" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
-    if isinstance(value, float):
-        return isfinite(value)
-    if not isinstance(value, dict | list):
-        return True
-    inner = [*value, *value.values()] if isinstance(value, dict) else value
-    return depth > 0 and all(_can_be_stored(item, depth - 1) for item in inner)
 
 
 class RefSerializer(serializers.Serializer[Any]):

@@ -11,7 +11,6 @@ from integrations.api import choices as sets
 from integrations.api.serializers.common import (
     ColumnSerializer,
     MappingSerializer,
-    ObjectField,
     RefSerializer,
 )
 from integrations.api.strict import StrictSerializer, WorkspaceField
@@ -159,7 +158,7 @@ class ConnectorChangeSerializer(StrictSerializer):
 
     name = serializers.CharField(max_length=80)
     environment = serializers.ChoiceField(choices=Environment.choices, default=Environment.PRODUCTION)
-    settings = ObjectField(help_text="As the plugin declares them; replaces all of them.")
+    settings = serializers.DictField(help_text="As the plugin declares them; replaces all of them.")
     credential = WorkspaceField(queryset=Credential.objects.all(), allow_null=True, default=None)
     policy = WorkspaceField(queryset=Policy.objects.all(), allow_null=True, default=None)
 

@@ -7,7 +7,6 @@ from typing import Any
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
 
-from integrations.api.serializers.common import ObjectField
 from integrations.api.strict import StrictSerializer, WorkspaceField
 from integrations.domain.policy import EffectiveRule
 from integrations.models import Connector, Integration, Policy
@@ -16,7 +15,7 @@ _RULES = {"type": "object", "additionalProperties": {"type": "number"}, "descrip
 
 
 @extend_schema_field(_RULES)
-class RulesField(ObjectField):
+class RulesField(serializers.DictField):
     """Rules by name; which there are, and their bounds, the effective policy says."""
 
 
