@@ -1,0 +1,68 @@
+// Tells the parts of the page that an event concerns: a `live` event for htmx and charts, counters set at once.
+import { live } from "./format.js";
+
+const CALM = 400;
+const last = new WeakMap();
+const waiting = new Set();
+let timer = 0;
+
+/** Whether a topic of data-live ("run:<id>", "run:*", "run") names this event. */
+function concerns(topic, event) {
+  const [name, object = "*"] = topic.split(":");
+  if (object !== "*" && name === "run" && event.run === object) return true;
+  return name === event.topic && (object === "*" || event.object === object);
+}
+
+export function hand(events) {
+  for (const element of document.querySelectorAll("[data-live]")) {
+    const topics = element.dataset.live.split(/\s+/).filter(Boolean);
+    if (events.some((event) => topics.some((topic) => concerns(topic, event)))) waiting.add(element);
+  }
+  events.forEach(setCounters);
+  flush();
+}
+
+function setCounters(event) {
+  if (!event.data) return;
+  for (const object of new Set([event.object, event.run].filter(Boolean))) {
+    for (const element of document.querySelectorAll(`[data-live-object="${CSS.escape(object)}"]`)) {
+      const { liveText, liveValue, liveFormat } = element.dataset;
+      if (liveText in event.data) element.textContent = live(event.data[liveText], liveFormat);
+      if (liveValue in event.data) element.value = event.data[liveValue];
+    }
+  }
+}
+
+/** At most one per 400 ms for an element, none while the tab is hidden; what was held back comes later. */
+function flush() {
+  clearTimeout(timer);
+  if (document.hidden) return;
+  const now = performance.now();
+  let next = Infinity;
+  for (const element of waiting) {
+    const due = (last.get(element) ?? -CALM) + CALM;
+    if (!element.isConnected) waiting.delete(element);
+    else if (due > now) next = Math.min(next, due);
+    else {
+      waiting.delete(element);
+      last.set(element, now);
+      element.dispatchEvent(new CustomEvent("live"));
+    }
+  }
+  if (next < Infinity) timer = setTimeout(flush, next - now);
+}
+
+document.addEventListener("visibilitychange", flush);
+
+// A region whose own request failed keeps what it shows and asks again.
+for (const failed of ["htmx:sendError", "htmx:responseError"]) {
+  document.addEventListener(failed, ({ detail }) => {
+    const element = detail.requestConfig?.elt ?? detail.elt;
+    const status = detail.xhr?.status ?? 0;
+    if (element.dataset?.live === undefined || (status >= 400 && status < 500)) return;
+    setTimeout(() => {
+      waiting.add(element);
+      flush();
+    }, 2000);
+  });
+}
