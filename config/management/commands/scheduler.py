@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from accounts.permissions import shell_command
 from config import logging as signalbox_logging
 from config.connections import keep_open
 from config.heartbeat import process_name
@@ -15,6 +16,7 @@ from integrations.services import runs, schedules
 from monitoring.services.heartbeats import beat
 
 
+@shell_command("starts a process of the product; acts under its own name")
 class Command(BaseCommand):
     """Ticks until TERM."""
 

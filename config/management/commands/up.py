@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import connections
 
+from accounts.permissions import shell_command
 from accounts.services.bootstrap import DEFAULT_EMAIL, EMAIL_VARIABLE, ensure_first_admin
 from config import logging as signalbox_logging
 from config.lifeline import die_with_parent
@@ -21,6 +22,7 @@ _POOL_STOP_SECONDS = 5.0
 _GRACE_SECONDS = "10"
 
 
+@shell_command("starts the product; whoever has a shell on the host may")
 class Command(BaseCommand):
     """Runs until Ctrl-C or TERM; nothing that it started outlives it."""
 

@@ -10,6 +10,7 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
+from accounts.permissions import shell_command
 from config import logging as signalbox_logging
 from config.heartbeat import Heartbeat
 from config.listening import ensure_free
@@ -18,6 +19,7 @@ STOP_SECONDS = 3
 logger = structlog.get_logger("signalbox.web")
 
 
+@shell_command("starts a process of the product; every request is guarded by itself")
 class Command(BaseCommand):
     """Serves until TERM; open requests get a moment, sockets a close frame."""
 

@@ -10,6 +10,7 @@ from celery.signals import worker_ready, worker_shutting_down
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from accounts.permissions import shell_command
 from config import logging as signalbox_logging
 from config.celery import app
 from config.connections import keep_open
@@ -18,6 +19,7 @@ from config.heartbeat import Heartbeat, process_name
 logger = structlog.get_logger("signalbox.worker")
 
 
+@shell_command("starts a process of the product; runs what the rows say")
 class Command(BaseCommand):
     """Works until TERM; a slice under way then has SIGNALBOX_SHUTDOWN_SECONDS to end."""
 
