@@ -25,7 +25,8 @@ from tests.servers import free_port
 
 
 def url_of(request: pytest.FixtureRequest) -> str:
-    return request.getfixturevalue("clean_postgres")
+    url: str = request.getfixturevalue("clean_postgres")
+    return url
 
 
 def context_of(url: str, **settings: object) -> Context:
@@ -81,7 +82,7 @@ def contents(url: str) -> Rows:
 
 
 def refused_batch(row: dict[str, object]) -> pa.RecordBatch:
-    schema = pa.schema([("id", pa.int64()), ("name", pa.string()), ("amount", pa.float64())])
+    schema = Destination(Context({}), "", list).batches[0].schema
     return pa.RecordBatch.from_pylist([row], schema=schema)
 
 

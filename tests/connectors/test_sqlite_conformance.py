@@ -15,7 +15,8 @@ from tests.connectors.conformance import conformance
 
 
 def root_of(request: pytest.FixtureRequest) -> Path:
-    return request.getfixturevalue("tmp_path")
+    root: Path = request.getfixturevalue("tmp_path")
+    return root
 
 
 def context_of(root: Path, **settings: object) -> Context:
@@ -64,14 +65,14 @@ def contents(root: Path) -> Rows:
 
 def appended(request: pytest.FixtureRequest) -> Destination:
     root = root_of(request)
-    schema = pa.schema([("id", pa.int64()), ("name", pa.string()), ("amount", pa.float64())])
+    schema = Destination(Context({}), "", list).batches[0].schema
     refused = pa.RecordBatch.from_pylist([{"id": 1, "name": "x", "amount": float("nan")}], schema=schema)
     return Destination(context_of(root, create_file=True), "target", lambda: contents(root), refused=refused)
 
 
 def upserted(request: pytest.FixtureRequest) -> Destination:
     root = root_of(request)
-    schema = pa.schema([("id", pa.int64()), ("name", pa.string()), ("amount", pa.float64())])
+    schema = Destination(Context({}), "", list).batches[0].schema
     refused = pa.RecordBatch.from_pylist([{"id": None, "name": "no key", "amount": 1.0}], schema=schema)
     context = context_of(root, create_file=True)
     return Destination(context, "target", lambda: contents(root), mode=WriteMode.UPSERT, key=("id",), refused=refused)

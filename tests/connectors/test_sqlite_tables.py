@@ -1,6 +1,7 @@
 """What the SQLite connector reads and writes: types, ties, NULLs, keys, refusals, and runs that are cut off."""
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, time
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from integrations.connectors.base import Commit, Context, Limits, ReadRequest, WriteMode, Writer, WriteRequest
+from integrations.connectors.sql import Array
 from integrations.connectors.sqlite import SqliteConnector
 from integrations.connectors.sqlite.failures import Doing
 from integrations.errors import (
@@ -68,7 +70,7 @@ def write(context: Context, records: pa.RecordBatch, *key: str) -> None:
         writer.write(records, COMMIT)
 
 
-ROUND_TRIPS = [
+ROUND_TRIPS: list[Array] = [
     pa.array([True, False, None]),
     pa.array([-(2**63), 2**63 - 1, None]),
     pa.array([0.1, float("inf"), None]),
@@ -84,7 +86,7 @@ ROUND_TRIPS = [
 
 
 @pytest.mark.parametrize("values", ROUND_TRIPS, ids=[str(values.type) for values in ROUND_TRIPS])
-def test_a_created_column_gives_back_what_was_written(context: Context, values: pa.Array) -> None:
+def test_a_created_column_gives_back_what_was_written(context: Context, values: Array) -> None:
     write(context, pa.record_batch([values], names=["v"]))
     (batch,) = SqliteConnector(context).read(ReadRequest("t"))
     assert batch.records.column("v").equals(values)
@@ -221,12 +223,13 @@ REFUSED = [
 
 @pytest.mark.parametrize(("declared", "values", "words"), REFUSED, ids=[case[0] + case[2] for case in REFUSED])
 def test_a_record_that_the_table_refuses_is_refused_in_its_words(
-    context: Context, declared: str, values: pa.Array, words: str
+    context: Context, declared: str, values: Array, words: str
 ) -> None:
     run(context, "CREATE TABLE other (id INTEGER PRIMARY KEY)", f"CREATE TABLE t ({declared})")
     records = pa.record_batch([values], names=["v"])
     with SqliteConnector(context).open_writer(request_for(records)) as writer:
-        for attempt in (lambda: writer.probe(records), lambda: writer.write(records, COMMIT)):
+        attempts: list[Callable[[], None]] = [lambda: writer.probe(records), lambda: writer.write(records, COMMIT)]
+        for attempt in attempts:
             with pytest.raises(RecordsRefused) as caught:
                 attempt()
             assert words in caught.value.message
@@ -327,6 +330,7 @@ def test_a_run_that_is_cut_again_and_again_ends_with_exact_records(context: Cont
     run(context, f"INSERT INTO source {numbers} SELECT i, i / 700, hex(i) FROM n")
     connector = SqliteConnector(context)
     schema = connector.discover()[0].schema
+    assert schema is not None
     zombies: list[Writer] = []
     with ExitStack() as stack:
         for fence in range(1, 24):

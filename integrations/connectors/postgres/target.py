@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from psycopg import sql
 
 from accounts.errors import SignalboxError
@@ -38,8 +39,8 @@ class Target:
             sql.Identifier(stage), sql.SQL(", ").join(columns)
         )
 
-    def insert_statement(self, stage: str, ordinal: str, request: WriteRequest) -> sql.Composable:
-        """Return the INSERT from the staging table. Of records with one key in a batch, the last holds."""
+    def insert_statement(self, stage: str, ordinal: str, request: WriteRequest, *, repeats: bool) -> sql.Composable:
+        """Return the INSERT from the staging table. Where a batch repeats keys, the last record of each holds."""
         columns = list(self.staged)
         parts = {
             "target": self.table.identifier,
@@ -50,16 +51,27 @@ class Target:
         if request.mode is WriteMode.APPEND:
             return sql.SQL("INSERT INTO {target} ({columns}) SELECT {values} FROM {stage} s").format(**parts)
         key = self._casts(list(request.key))
+        first: sql.Composable = sql.SQL("")
+        last: sql.Composable = sql.SQL("")
+        if repeats:
+            first = sql.SQL("DISTINCT ON ({})").format(key)
+            last = sql.SQL("ORDER BY {}, s.{} DESC").format(key, sql.Identifier(ordinal))
         return sql.SQL(
-            "INSERT INTO {target} ({columns}) SELECT DISTINCT ON ({key}) {values} FROM {stage} s"
-            " ORDER BY {key}, s.{ordinal} DESC ON CONFLICT ({names}) {action}"
+            "INSERT INTO {target} ({columns}) SELECT {first} {values} FROM {stage} s {last}"
+            " ON CONFLICT ({names}) {action}"
         ).format(
             **parts,
-            key=key,
-            ordinal=sql.Identifier(ordinal),
+            first=first,
+            last=last,
             names=_names(list(request.key)),
             action=_action([name for name in columns if name not in request.key]),
         )
+
+    def can_repeat(self, records: pa.RecordBatch, key: tuple[str, ...]) -> bool:
+        """Whether records may share a key. It looks only at columns that keep their type, where equal means equal."""
+        exact = [name for name in key if self.table.by_name[name].cast == self.staged[name]]
+        columns = [records.column(name) for name in exact if not pa.types.is_floating(records.schema.field(name).type)]
+        return not any(pc.count_distinct(column).as_py() == records.num_rows for column in columns)
 
     def _casts(self, names: list[str]) -> sql.Composable:
         columns = self.table.by_name

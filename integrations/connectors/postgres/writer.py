@@ -43,7 +43,9 @@ class PostgresWriter:
         self._checkpoints = sql.Identifier(target.table.schema, CHECKPOINT_TABLE)
         self._claim()
         session.run(target.stage_statement(STAGE, ORDINAL))
-        self._insert = target.insert_statement(STAGE, ORDINAL, request)
+        self._insert = {
+            repeats: target.insert_statement(STAGE, ORDINAL, request, repeats=repeats) for repeats in (False, True)
+        }
 
     def checkpoint(self) -> StoredCheckpoint | None:
         """Return what is stored for this owner, and keep writers of lower fences out from now on."""
@@ -51,18 +53,18 @@ class PostgresWriter:
 
     def write(self, records: pa.RecordBatch, commit: Commit) -> None:
         """Store the records and the commit in one transaction."""
-        staged = self._staged(records)
+        staged, insert = self._staged(records)
         with self._session.transaction():
             self._session.load(STAGE, staged)
             self._store_commit(commit)
-            self._session.run(self._insert)
+            self._session.run(insert)
 
     def probe(self, records: pa.RecordBatch) -> None:
         """Do what `write` does with the records, and roll it back."""
-        staged = self._staged(records)
+        staged, insert = self._staged(records)
         with self._rolled_back():
             self._session.load(STAGE, staged)
-            self._session.run(self._insert)
+            self._session.run(insert)
             # Constraints that wait for the commit are checked now.
             self._session.run(sql.SQL("SET CONSTRAINTS ALL IMMEDIATE"))
 
@@ -75,12 +77,16 @@ class PostgresWriter:
         """Give up what is not committed."""
         self._session.roll_back()
 
-    def _staged(self, records: pa.RecordBatch) -> pa.RecordBatch:
+    def _staged(self, records: pa.RecordBatch) -> tuple[pa.RecordBatch, sql.Composable]:
+        """Return the records as they are copied, and the statement that takes them from there."""
         request = self._request
         plain = plain_batch(records, request.schema)
-        if request.mode is WriteMode.UPSERT:
-            refuse_null_keys(plain, request.key)
-        return plain.append_column(ORDINAL, pa.array(range(plain.num_rows), pa.int32()))
+        if request.mode is WriteMode.APPEND:
+            return plain, self._insert[False]
+        refuse_null_keys(plain, request.key)
+        if not self._target.can_repeat(plain, request.key):
+            return plain, self._insert[False]
+        return plain.append_column(ORDINAL, pa.array(range(plain.num_rows), pa.int32())), self._insert[True]
 
     def _claim(self) -> StoredCheckpoint | None:
         request = self._request
