@@ -202,3 +202,16 @@ def test_closing_a_reading_early_leaves_nothing_behind(httpserver: HTTPServer) -
         if thread.name.startswith("rest-page"):
             thread.join(5)
             assert not thread.is_alive()
+
+
+def test_a_batch_handed_on_behind_the_last_page_does_not_know_that_pages_records(httpserver: HTTPServer) -> None:
+    def answer(request: Request) -> Response:
+        first = int(request.args.get("cursor", 1))
+        rows = [{"id": first + n, "at": f"2026-01-01T00:00:0{first + n}Z"} for n in range(3)]
+        return as_json({"data": rows, "next": 4 if first == 1 else None})
+
+    serve(httpserver, answer)
+    context = rest_context(httpserver, {**STREAM, "paging": {"paging": "cursor"}})
+    batches = read_all(context, cursor_field="at", batch_records=4)
+    rest = read_all(context, cursor_field="at", batch_records=4, cursor=batches[0].cursor)
+    assert ([ids([batch]) for batch in batches], ids(rest)) == ([[1, 2, 3], [4, 5, 6]], [4, 5, 6])
