@@ -10,13 +10,15 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import AuditEntry, User, Workspace
 
+_PLACEHOLDERS = {"actor": "Who", "action": "Action, like member.", "object": "Object: name, kind or id"}
+
 
 class AuditFilterForm(forms.Form):
     """Each field narrows the list; an empty one does not."""
 
-    actor = forms.ModelChoiceField(queryset=User.objects.none(), required=False, empty_label="anybody")
-    action = forms.CharField(max_length=60, required=False, help_text="for example member.added, or member.")
-    object = forms.CharField(max_length=254, required=False, label="Object", help_text="its id, or a part of its name")
+    actor = forms.ModelChoiceField(queryset=User.objects.none(), required=False, empty_label="Anybody")
+    action = forms.CharField(max_length=60, required=False)
+    object = forms.CharField(max_length=254, required=False)
     since = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(required=False, widget=forms.DateInput(attrs={"type": "date"}))
     before = forms.IntegerField(required=False, min_value=0, widget=forms.HiddenInput)
@@ -27,6 +29,10 @@ class AuditFilterForm(forms.Form):
         super().__init__(*args, **kwargs)
         field = cast("forms.ModelChoiceField[User]", self.fields["actor"])
         known = AuditEntry.objects.of(workspace).filter(actor__isnull=False).order_by().values("actor")
+        for name, placeholder in _PLACEHOLDERS.items():
+            self.fields[name].widget.attrs |= {"placeholder": placeholder, "aria-label": placeholder}
+        for shown in self.fields.values():
+            shown.widget.attrs["class"] = "input"
         field.queryset = User.objects.filter(pk__in=known)
 
     def narrow(self, entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:

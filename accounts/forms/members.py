@@ -33,6 +33,8 @@ class RoleForm(forms.Form):
     def __init__(self, *args: Any, by: Membership, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = cast(forms.ChoiceField, self.fields["role"])
+        # The least by default: more is a choice.
+        field.initial = Role.VIEWER.value
         field.choices = [(role.value, f"{role.value.capitalize()}: {ROLE_NOTES[role]}") for role in assignable(by)]
 
     def role_chosen(self) -> Role:
