@@ -161,6 +161,12 @@ function draw(chart, uPlot) {
   table(chart);
 }
 
+/** Only the width follows the page; the height is the style's, or the plot would push its own frame. */
+function fit(chart, place) {
+  const width = place.clientWidth;
+  if (width && width !== chart.plot.width) chart.plot.setSize({ width, height: chart.plot.height });
+}
+
 function update(chart, data) {
   const isSameShape = data.series.length === chart.data.series.length && Boolean(data.stacked) === Boolean(chart.data.stacked);
   chart.data = data;
@@ -194,7 +200,7 @@ async function start(figure) {
     charts.set(figure, chart);
     draw(chart, uPlot);
     const place = figure.querySelector(".chart-plot");
-    chart.observer = new ResizeObserver(() => place.clientWidth && chart.plot.setSize({ width: place.clientWidth, height: place.clientHeight }));
+    chart.observer = new ResizeObserver(() => fit(chart, place));
     chart.observer.observe(place);
     figure.querySelector(".chart-table").addEventListener("toggle", () => table(chart));
     if (figure.dataset.chartSrc) figure.addEventListener("live", () => fetchData(figure).then((fresh) => update(chart, fresh), () => fail(figure)));

@@ -8,11 +8,17 @@ export function on(type, selector, handle) {
   });
 }
 
-/** Run for every match now, and for each that htmx swaps in. */
+/** Run once for every match now, and for each that htmx swaps in. */
 export function each(selector, run) {
+  const done = new WeakSet();
+  const once = (element) => {
+    if (done.has(element)) return;
+    done.add(element);
+    run(element);
+  };
   const within = (root) => {
-    if (root.matches?.(selector)) run(root);
-    root.querySelectorAll(selector).forEach(run);
+    if (root.matches?.(selector)) once(root);
+    root.querySelectorAll(selector).forEach(once);
   };
   within(document.body);
   document.addEventListener("htmx:load", (event) => within(event.detail.elt));
