@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from allauth.account.signals import email_changed, password_changed, password_reset, password_set
+from allauth.account.signals import password_changed, password_reset
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import transaction
 from django.dispatch import receiver
@@ -34,7 +34,7 @@ def _sign_in_failed(credentials: dict[str, object], **_: object) -> None:
         _record("session.sign_in_failed", User.objects.filter(email=address).first() or User(email=address))
 
 
-@receiver([password_changed, password_set])
+@receiver(password_changed)
 def _password_changed(user: User, **_: object) -> None:
     with acting_as(user):
         _record("user.password_changed", user)
@@ -44,12 +44,6 @@ def _password_changed(user: User, **_: object) -> None:
 def _password_reset(user: User, **_: object) -> None:
     with acting_as(user):
         _record("user.password_reset", user)
-
-
-@receiver(email_changed)
-def _email_changed(user: User, **_: object) -> None:
-    with acting_as(user):
-        _record("user.email_changed", user)
 
 
 def _record(action: str, user: User) -> None:

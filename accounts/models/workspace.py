@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import Self
 
 from django.db import models
 
-from accounts.domain.roles import RANK, Role, role_allows
+from accounts.domain.roles import Role, role_allows
 from accounts.models.base import new_id
 from accounts.models.user import User
 
@@ -18,14 +18,6 @@ class StatusPage(models.TextChoices):
     PUBLIC = "public", "anybody"
 
 
-class WorkspaceQuerySet(models.QuerySet["Workspace"]):
-    """Reads begin with the person who asks."""
-
-    def of_user(self, user: User) -> Self:
-        """The workspaces that a person is a member of."""
-        return self.filter(memberships__user=user)
-
-
 class Workspace(models.Model):
     """The wall around a team's integrations: nothing refers across it."""
 
@@ -35,8 +27,6 @@ class Workspace(models.Model):
     is_demo = models.BooleanField(default=False)
     status_page = models.CharField(max_length=10, choices=StatusPage.choices, default=StatusPage.MEMBERS)
     created_at = models.DateTimeField(auto_now_add=True)
-
-    objects: ClassVar[models.Manager[Workspace]] = WorkspaceQuerySet.as_manager()
 
     class Meta:
         ordering = ["name", "slug"]
@@ -94,7 +84,3 @@ class Membership(models.Model):
     def allows(self, permission: str) -> bool:
         """Say whether this member's role holds a permission."""
         return role_allows(self.as_role, permission)
-
-    def is_above(self, other: Role) -> bool:
-        """Say whether this member ranks above a role."""
-        return RANK[self.as_role] > RANK[other]

@@ -5,14 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from pytest_django import DjangoAssertNumQueries
+from django.urls import include
+from django.urls import path as route
+from pytest_django import DjangoAssertNumQueries, Settings
 
 from accounts import audit
-from accounts.models import AuditEntry, Membership, User, Workspace
+from accounts.errors import Invalid
+from accounts.models import AuditEntry, Membership, StatusPage, User, Workspace
 from accounts.request_context import acting_as
+from accounts.services import profile, workspaces
 from tests.world import World, signed_in, token_text
 
 MARKUP = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
@@ -261,3 +267,58 @@ def test_dates_are_days_in_utc(world: World) -> None:
     today = datetime.now(tz=UTC).date().isoformat()
     response = signed_in(world.auditor).get(world.url(f"audit/?since={today}&until={today}&action=test."))
     assert len(response.context["entries"]) == 1
+
+
+def test_a_name_that_is_too_long_is_refused_by_the_form_and_by_the_service(world: World) -> None:
+    assert signed_in(world.viewer).post("/profile/", {"name": "x" * 121}).status_code == 400
+    with acting_as(world.viewer), pytest.raises(Invalid):
+        profile.rename(user=world.viewer, name="x" * 121)
+
+
+def test_a_profile_saved_unchanged_leaves_no_entry(world: World) -> None:
+    signed_in(world.viewer).post("/profile/", {"name": "Viewer"})
+    assert not AuditEntry.objects.filter(action="user.renamed").exists()
+
+
+def test_a_workspace_keeps_a_name(world: World) -> None:
+    with acting_as(world.owner), pytest.raises(Invalid, match="1 to 80"):
+        workspaces.update(workspace=world.workspace, name="  ")
+
+
+def test_the_status_page_is_opened_to_anybody(world: World) -> None:
+    with acting_as(world.owner):
+        workspaces.set_status_page(workspace=world.workspace, status_page=StatusPage.PUBLIC)
+    assert Workspace.objects.get(pk=world.workspace.pk).has_public_status
+
+
+def test_an_invalid_settings_form_is_shown_again(world: World) -> None:
+    response = signed_in(world.owner).post(world.url("settings/"), {"name": "", "status_page": "secret"})
+    assert response.status_code == 400
+    assert "Select a valid choice" in response.content.decode()
+
+
+def lost(request: HttpRequest) -> HttpResponse:
+    raise BadRequest if request.GET.get("bad") else PermissionDenied
+
+
+urlpatterns = [route("lost/", lost), route("", include("config.urls"))]
+handler400 = "accounts.views.errors.bad_request"
+handler403 = "accounts.views.errors.permission_denied"
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "code"), [("?bad=1", 400, "input_invalid"), ("", 403, "permission_denied")]
+)
+def test_djangos_own_refusals_wear_the_same_page(
+    world: World, settings: Settings, query: str, status: int, code: str
+) -> None:
+    settings.ROOT_URLCONF = __name__
+    response = signed_in(world.owner).get(f"/lost/{query}")
+    assert (response.status_code, code in response.content.decode()) == (status, True)
+
+
+def test_a_crash_shows_a_page_that_needs_no_database(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accounts.views.profile.render", None)
+    response = signed_in(world.owner).get("/profile/")
+    assert response.status_code == 500
+    assert "server_error" in response.content.decode()

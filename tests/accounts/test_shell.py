@@ -73,3 +73,14 @@ def test_a_second_start_makes_nobody(world: World) -> None:
     before = User.objects.count()
     assert ensure_first_admin() is None
     assert User.objects.count() == before
+
+
+def test_djangos_own_command_makes_an_instance_admin_once(db: None) -> None:
+    call_command("createsuperuser", email="Root@Example.org", interactive=False)
+    assert User.objects.get_by_natural_key("ROOT@example.org").is_instance_admin
+    with pytest.raises(CommandError, match="already taken"):
+        call_command("createsuperuser", email="root@example.org", interactive=False)
+
+
+def test_the_command_speaks_to_people_too(world: World) -> None:
+    assert "It is shown this once" in run(world)

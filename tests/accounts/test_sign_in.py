@@ -171,3 +171,7 @@ def test_every_page_of_sign_in_wears_the_products_mark(world: World, path: str) 
 def test_sign_in_asks_for_the_csrf_token(world: World) -> None:
     strict = Client(enforce_csrf_checks=True)
     assert strict.post(LOGIN, {"login": "owner@example.org", "password": PASSWORD}).status_code == 403
+
+
+def test_without_a_known_address_nobody_tries_passwords(world: World) -> None:
+    assert sign_in(Client(), "owner@example.org", REMOTE_ADDR="").status_code == 403
