@@ -35,7 +35,8 @@ def configure(options: Mapping[str, str]) -> None:
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
+        # A cached logger would go on with the configuration that it met first.
+        cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
     root.handlers = [handler_for(sys.stderr)]
