@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import MAXYEAR, datetime
 from typing import Any
 
 import django_filters
 from django import forms
+from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 
 from integrations.api import choices
@@ -22,6 +24,12 @@ class _WholeNumberFilter(django_filters.Filter):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(min_value=0, max_value=2**31 - 1, **options)
+
+
+def _within_the_calendar(moment: datetime) -> None:
+    """A time at the very edge of the calendar cannot be moved into another time zone, as databases do."""
+    if not 1 < moment.year < MAXYEAR:
+        raise ValidationError("The year is out of range.")
 
 
 class ConnectorFilter(django_filters.FilterSet):
@@ -82,8 +90,8 @@ class RunFilter(django_filters.FilterSet):
     state = django_filters.MultipleChoiceFilter(choices=choices.RUN_STATES)
     trigger = django_filters.MultipleChoiceFilter(choices=choices.TRIGGERS)
     integration = django_filters.UUIDFilter(field_name="deployment__integration_id")
-    since = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    until = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lte")
+    since = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte", validators=[_within_the_calendar])
+    until = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lte", validators=[_within_the_calendar])
     has_warnings = django_filters.BooleanFilter()
 
     class Meta:

@@ -34,4 +34,10 @@ def continue_run(*, run: Run, user: User | None) -> Run:
 
 def _reads_of(version: IntegrationVersion) -> tuple[object, ...]:
     """What a cursor is a place in."""
-    return (version.source_id, version.source_stream, version.read_mode, version.cursor_field, tuple(version.primary_key))
+    return (
+        version.source_id,
+        version.source_stream,
+        version.read_mode,
+        version.cursor_field,
+        tuple(version.primary_key),
+    )

@@ -96,7 +96,7 @@ def folder(settings: Settings, tmp_path: Path) -> Path:
 
 
 def connector_body(**changes: object) -> dict[str, Any]:
-    return {"name": "Orders", "plugin": "files", "settings": {"format": "csv"}, **changes}
+    return {"name": "Orders", "plugin": "files", "settings": {"format": "csv", "pattern": "*.csv"}, **changes}
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Flow:
     integration: str
 
 
-def version_body(source: str, destination: str, **changes: object) -> dict[str, Any]:
+def version_body(source: str, destination: str, /, **changes: object) -> dict[str, Any]:
     return {
         "source": source,
         "source_stream": "orders.csv",
