@@ -34,6 +34,10 @@ class Workspace(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def get_absolute_url(self) -> str:
+        """The address of its overview, a page of an app above."""
+        return f"/w/{self.slug}/"
+
     @property
     def has_public_status(self) -> bool:
         """Anybody may open the status page, signed in or not."""

@@ -21,7 +21,7 @@ def home(request: SignedInRequest) -> HttpResponse:
     """Straight to the only workspace, or a choice."""
     found = list(Membership.objects.filter(user=request.user).select_related("workspace").order_by("workspace__name"))
     if len(found) == 1:
-        return redirect(f"/w/{found[0].workspace.slug}/")
+        return redirect(found[0].workspace.get_absolute_url())
     return render(request, "accounts/home.html", {"memberships": found})
 
 
