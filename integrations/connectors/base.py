@@ -1,8 +1,8 @@
 """The protocol that every connector plugin speaks.
 
 A plugin is one folder with a `Connector` class and one line in `registry.py`. It declares what it is (`spec`), says
-whether it works (`check`), what it offers (`discover`), and then reads batches or opens a writer. It speaks Arrow, knows
-no database of ours, imports no Django, and raises only the errors of `integrations.errors`.
+whether it works (`check`), what it offers (`discover`, `describe`), and then reads batches or opens a writer. It speaks
+Arrow, knows no database of ours, imports no Django, and raises only the errors of `integrations.errors`.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class PluginSpec:
 
 @dataclass(frozen=True)
 class Stream:
-    """A named set of records. `schema` is None where only reading tells; `cursor_fields` can order an incremental read."""
+    """A named set of records. `schema` is None where only reading tells; `cursor_fields` order an incremental read."""
 
     name: str
     schema: pa.Schema | None = None
@@ -165,7 +165,7 @@ class ReadRequest:
     """What to read: from the start where `cursor` is None, else exactly after it.
 
     With `cursor_field` the read is incremental: ordered by that field and `primary_key` as a tie-break, and the last
-    cursor is where the next run starts. `schema` pins the columns and types of a run (from discovery or the first slice).
+    cursor is where the next run starts. `schema` pins the columns and types of a run.
     """
 
     stream: str
@@ -213,11 +213,11 @@ class Commit:
 
 
 class Writer(Protocol):
-    """An open destination stream. One thread uses it.
+    """An open destination stream. One thread uses it. Opening it, at the latest `checkpoint()`, registers the fence.
 
     `checkpoint()` is what the destination remembers of this owner, or None. `write` stores the batch and the commit
-    whole or not at all; it raises `RecordsRefused` when the content of a record is the cause, `StopRun(LEASE_LOST)` when
-    the destination has seen a higher fence. `probe` does what `write` does and stores nothing: the runner finds refused
+    whole or not at all; it raises `RecordsRefused` when a record's content is the cause, `StopRun(LEASE_LOST)` when the
+    destination has seen a higher fence. `probe` does what `write` does and stores nothing: the runner finds refused
     records with it. `finish` makes a last step visible (a file is renamed into place).
     """
 
@@ -249,7 +249,11 @@ class Context:
 
 
 class Connector(Protocol):
-    """A configured plugin. Constructed for one check, discovery, slice or write, and closed after it."""
+    """A configured plugin. Constructed for one check, discovery, slice or write, and closed after it.
+
+    `describe` tells of one stream and asks the other system for no other; NeedsPerson(STREAM_MISSING) where there is
+    none of that name. Its schema is None only where the stream holds no record that would tell.
+    """
 
     spec: ClassVar[PluginSpec]
 
@@ -258,6 +262,8 @@ class Connector(Protocol):
     def check(self) -> CheckResult: ...
 
     def discover(self) -> Sequence[Stream]: ...
+
+    def describe(self, stream: str) -> Stream: ...
 
     def read(self, request: ReadRequest) -> Iterator[Batch]: ...
 

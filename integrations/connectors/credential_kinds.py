@@ -17,7 +17,13 @@ CREDENTIAL_KINDS: dict[str, CredentialKind] = {
             key="api_key",
             label="API key",
             fields=(
-                Setting("name", "Name", required=True, default="X-API-Key", help="The header or parameter that carries the key."),
+                Setting(
+                    "name",
+                    "Name",
+                    required=True,
+                    default="X-API-Key",
+                    help="The header or parameter that carries the key.",
+                ),
                 Setting(
                     "placement",
                     "Sent in",

@@ -22,7 +22,6 @@ from integrations.errors import (
     INTERNAL_ERROR,
     LEASE_LOST,
     RUN_CANCELLED,
-    STREAM_MISSING,
     TOO_MANY_REJECTED,
     WORKER_DIED,
     NeedsPerson,
@@ -108,6 +107,8 @@ def _move(run: Run, run_log: DatabaseRunLog, policy: EffectivePolicy) -> SliceEn
         closing(open_plugin(version.destination, integration)) as destination,
     ):
         schema = _pinned_schema(run, source)
+        if schema is None:
+            return SliceEnd.FINISHED
         with Mapper(Mapping.from_json(version.mapping), schema) as mapper:
             request = WriteRequest(
                 stream=version.destination_stream,
@@ -143,17 +144,15 @@ def _owner(run: Run) -> str:
     return f"{run.deployment_id}:{run.deployment.epoch}"
 
 
-def _pinned_schema(run: Run, source: Plugin) -> pa.Schema:
-    """The stream's columns and types, found once in a run and kept for all its slices."""
+def _pinned_schema(run: Run, source: Plugin) -> pa.Schema | None:
+    """The stream's columns and types, found once in a run and kept for all its slices; None for an empty stream."""
     if run.schema:
         return decode_schema(run.schema)
-    wanted = run.version.source_stream
-    found = next((stream for stream in source.discover() if stream.name == wanted and stream.schema is not None), None)
-    if found is None or found.schema is None:
-        raise NeedsPerson(STREAM_MISSING, f"The source has no stream “{wanted}”.")
-    run.schema = b64encode(found.schema.serialize().to_pybytes()).decode()
-    Run.objects.filter(pk=run.pk, fence=run.fence).update(schema=run.schema)
-    return found.schema
+    schema = source.describe(run.version.source_stream).schema
+    if schema is not None:
+        run.schema = b64encode(schema.serialize().to_pybytes()).decode()
+        Run.objects.filter(pk=run.pk, fence=run.fence).update(schema=run.schema)
+    return schema
 
 
 def _ended(run: Run, claim: runs.Claim, end: SliceEnd, policy: EffectivePolicy) -> RunState:

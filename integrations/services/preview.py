@@ -66,9 +66,7 @@ def preview(
 
 def _read_sample(plugin: Plugin, stream: str, limit: int) -> _Sample:
     ends_at = time.monotonic() + SAMPLE_SECONDS
-    found = next((each for each in plugin.discover() if each.name == stream), None)
-    if found is None:
-        raise NeedsPerson(STREAM_MISSING, f"The source has no stream “{stream}”.")
+    found = plugin.describe(stream)
     batches: list[Batch] = []
     rows = 0
     for batch in plugin.read(ReadRequest(stream, schema=found.schema, batch_records=limit)):

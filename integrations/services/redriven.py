@@ -41,6 +41,9 @@ class RedrivenRecords:
         return CheckResult(ok=True, message="Dead letters are read from the database.")
 
     def discover(self) -> Sequence[Stream]:
+        return [self.describe(self._run.version.source_stream)]
+
+    def describe(self, stream: str) -> Stream:
         """The stream with the schema of the newest run that set one of these letters aside."""
         origin = (
             Run.objects.filter(dead_letters__redrive=self._run)
@@ -50,7 +53,7 @@ class RedrivenRecords:
         ).first()
         if origin is None:
             raise NeedsPerson(STREAM_MISSING, "The run that set these records aside left no schema.")
-        return [Stream(self._run.version.source_stream, schema=decode_schema(origin))]
+        return Stream(stream, schema=decode_schema(origin))
 
     def read(self, request: ReadRequest) -> Iterator[Batch]:
         """Yield the letters after `request.cursor["after"]`, in batches."""

@@ -53,6 +53,14 @@ class ReadConformance(Base):
         assert verdict.message
         no_secret_in(source.context, repr(verdict))
 
+    def test_a_stream_that_is_described_alone_is_the_one_that_is_discovered(self, source: Source) -> None:
+        with closing(self.plugin(source.context)) as connector:
+            assert connector.describe(source.stream).schema == self.discovered(source).schema
+
+    def test_a_stream_that_is_not_there_cannot_be_described(self, source: Source) -> None:
+        with closing(self.plugin(source.context)) as connector, pytest.raises(NeedsPerson):
+            connector.describe("no-such-stream")
+
     def test_every_record_is_read_once_and_in_order(self, source: Source) -> None:
         batches = self.read(source, self.request(source))
         assert rows_of(batches) == source.records

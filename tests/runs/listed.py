@@ -38,6 +38,7 @@ class World:
     fail_write: list[tuple[str, BaseException]] = field(default_factory=list)
     refuse: frozenset[int] = frozenset()
     batch_records: int = 10
+    has_schema: bool = True
     reads: list[Any] = field(default_factory=list)
 
 
@@ -56,7 +57,11 @@ class Listed:
         return CheckResult(ok=True, message="Rows are there.")
 
     def discover(self) -> Sequence[Stream]:
-        return [Stream("rows", schema=SCHEMA, primary_key=("id",), cursor_fields=("id",))]
+        return [self.describe("rows")]
+
+    def describe(self, stream: str) -> Stream:
+        schema = SCHEMA if self.world.has_schema else None
+        return Stream(stream, schema, primary_key=("id",), cursor_fields=("id",))
 
     def read(self, request: ReadRequest) -> Iterator[Batch]:
         world = self.world

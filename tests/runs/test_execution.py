@@ -242,6 +242,12 @@ def test_an_empty_source_that_always_had_records_is_a_warning(bench: Bench, outs
     assert (run.state, run.has_warnings) == (RunState.SUCCEEDED, True)
 
 
+def test_a_stream_without_a_record_that_tells_its_columns_is_empty(bench: Bench, outside: World) -> None:
+    outside.has_schema = False
+    run = bench.work(bench.start())
+    assert (run.state, run.read, run.batches) == (RunState.SUCCEEDED, 0, 0)
+
+
 def test_redrive_sends_the_dead_letters_again_and_settles_them(bench: Bench, outside: World) -> None:
     outside.rows, outside.refuse = rows(20), frozenset({4, 17})
     bench.work(bench.start())

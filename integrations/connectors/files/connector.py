@@ -64,6 +64,10 @@ class FilesConnector:
         """Return each file, and the pattern as a stream of all of them."""
         return self._reader.streams()
 
+    def describe(self, stream: str) -> Stream:
+        """Return one file, or the files of a pattern, with the schema of the first."""
+        return self._reader.stream(stream)
+
     def read(self, request: ReadRequest) -> Iterator[Batch]:
         """Give the records after the cursor; see `integrations.connectors.base`."""
         return self._reader.read(request)

@@ -44,6 +44,11 @@ class FileReader:
             found.insert(0, Stream(self._settings.pattern, found[0].schema, cursor_fields=(FILE_CURSOR,)))
         return found
 
+    def stream(self, name: str) -> Stream:
+        """Return one stream with its schema."""
+        files = self._names(name, Place.from_cursor(None))
+        return Stream(name, self.schema_of(files[0]), cursor_fields=(FILE_CURSOR,))
+
     def schema_of(self, name: str) -> pa.Schema:
         """Return the schema of one file."""
         if self._settings.format is FileFormat.PARQUET:

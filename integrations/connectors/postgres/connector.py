@@ -85,13 +85,15 @@ class PostgresConnector:
         with self._session(Doing.READING) as session:
             return [_stream(table) for table in catalogue.tables(session, self._settings.schema)]
 
+    def describe(self, stream: str) -> Stream:
+        """Return one table or view."""
+        with self._session(Doing.READING) as session:
+            return _stream(self._table(session, stream))
+
     def read(self, request: ReadRequest) -> Iterator[Batch]:
         """Read a table in one snapshot, in the order that `keyed` and `unkeyed` describe."""
         with self._session(Doing.READING) as session:
-            table = catalogue.table(session, self._settings.schema, request.stream)
-            if table is None:
-                schema = self._settings.schema
-                raise NeedsPerson(STREAM_MISSING, f"There is no table {request.stream!r} in the schema {schema!r}.")
+            table = self._table(session, request.stream)
             with session.transaction(_SNAPSHOT):
                 yield from _batches(session, table, request)
 
@@ -102,6 +104,13 @@ class PostgresConnector:
 
     def close(self) -> None:
         """Nothing stays open between calls: each read and each writer has its own session."""
+
+    def _table(self, session: Session, name: str) -> catalogue.Table:
+        table = catalogue.table(session, self._settings.schema, name)
+        if table is None:
+            schema = self._settings.schema
+            raise NeedsPerson(STREAM_MISSING, f"There is no table {name!r} in the schema {schema!r}.")
+        return table
 
     @contextmanager
     def _writer(self, request: WriteRequest) -> Iterator[Writer]:

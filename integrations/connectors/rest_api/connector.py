@@ -55,6 +55,10 @@ class RestApiConnector:
         """The declared streams, each with the schema of its first page (None where that is empty)."""
         return [self._discovered(stream) for stream in self._config.streams.values()]
 
+    def describe(self, stream: str) -> Stream:
+        """One declared stream with the schema of its first page."""
+        return self._discovered(self._config.stream(stream))
+
     def read(self, request: ReadRequest) -> Iterator[Batch]:
         """The batches of a stream from the request's cursor on."""
         stream = self._config.stream(request.stream)

@@ -62,13 +62,15 @@ class SqliteConnector:
         with self._file.open(Doing.READING) as database:
             return [_stream(database, table) for table in catalogue.tables(database)]
 
+    def describe(self, stream: str) -> Stream:
+        """Return one table or view."""
+        with self._file.open(Doing.READING) as database:
+            return _stream(database, _table(database, stream))
+
     def read(self, request: ReadRequest) -> Iterator[Batch]:
         """Read a table in one snapshot, in the order that `reader` describes."""
         with self._file.open(Doing.READING) as database, database.transaction("DEFERRED"):
-            table = catalogue.table(database, request.stream)
-            if table is None:
-                raise NeedsPerson(STREAM_MISSING, f"There is no table {request.stream!r} in the file.")
-            yield from TableReader(database, table, request).batches()
+            yield from TableReader(database, _table(database, request.stream), request).batches()
 
     def open_writer(self, request: WriteRequest) -> AbstractContextManager[Writer]:
         """Open a table for writing; the fence is registered at once."""
@@ -82,6 +84,13 @@ class SqliteConnector:
     def _writer(self, request: WriteRequest) -> Iterator[Writer]:
         with self._file.open(Doing.WRITING) as database:
             yield SqliteWriter(database, request)
+
+
+def _table(database: Database, name: str) -> catalogue.Table:
+    table = catalogue.table(database, name)
+    if table is None:
+        raise NeedsPerson(STREAM_MISSING, f"There is no table {name!r} in the file.")
+    return table
 
 
 def _stream(database: Database, table: catalogue.Table) -> Stream:
