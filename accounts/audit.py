@@ -57,7 +57,7 @@ def record(
         ip=context.ip,
         action=action,
         object_type=type_name(object),
-        object_id=str(object.pk),
+        object_id="" if object.pk is None else str(object.pk),
         object_label=str(object)[:_LABEL_LENGTH],
         before=_plain(before),
         after=_plain(after),

@@ -31,7 +31,7 @@ def _sign_in_failed(credentials: dict[str, object], **_: object) -> None:
     """Whoever tried is not known; the address that was tried is the object."""
     address = normal_email(str(credentials.get("email") or credentials.get("username") or ""))
     with acting_as(Actor(system="anonymous")):
-        _record("session.sign_in_failed", User.objects.filter(email=address).first() or User(email=address))
+        _record("session.sign_in_failed", User.objects.filter(email=address).first() or User(id=None, email=address))
 
 
 @receiver(password_changed)

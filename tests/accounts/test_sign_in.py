@@ -63,7 +63,7 @@ def test_sign_in_failure_and_sign_out_are_in_the_audit_log(world: World) -> None
 def test_an_unknown_address_is_noted_in_the_instances_log(world: World) -> None:
     sign_in(Client(), "nobody@example.org")
     entry = AuditEntry.objects.get(action="session.sign_in_failed")
-    assert (entry.workspace, entry.object_label) == (None, "nobody@example.org")
+    assert (entry.workspace, entry.object_id, entry.object_label) == (None, "", "nobody@example.org")
 
 
 def test_known_and_unknown_addresses_get_the_same_answer(world: World) -> None:
