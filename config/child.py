@@ -1,7 +1,6 @@
 """Entry point of a supervised process: `python -m config.child <supervisor's id> <manage.py arguments>`."""
 
 import os
-import signal
 import sys
 
 from django.core.management import execute_from_command_line
@@ -12,8 +11,6 @@ from config.lifeline import die_with_parent
 def main(arguments: list[str]) -> None:
     """Tie this process to its supervisor, then do what `manage.py` would."""
     die_with_parent(int(arguments[0]))
-    # The supervisor waits for its signals with all of them blocked, and a child inherits that.
-    signal.pthread_sigmask(signal.SIG_SETMASK, set())
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     execute_from_command_line(["manage.py", *arguments[1:]])
 

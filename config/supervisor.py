@@ -2,13 +2,15 @@
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 import structlog
 
@@ -61,19 +63,19 @@ class Supervisor:
 
     def run(self) -> None:
         """Start all children and keep them running until a stop signal comes; then stop them."""
-        with _blocked(_WAITED_FOR):
+        with _Signals() as signals:
             try:
                 for child in self._children:
                     self._start(child)
-                self._watch()
+                self._watch(signals)
             finally:
-                self._stop()
+                self._stop(signals)
 
-    def _watch(self) -> None:
+    def _watch(self, signals: "_Signals") -> None:
         while True:
-            received = signal.sigtimedwait(_WAITED_FOR, _LONGEST_WAIT_SECONDS)
-            if received is not None and received.si_signo in STOP_SIGNALS:
-                logger.info("stopping", signal=signal.Signals(received.si_signo).name)
+            asked = signals.wait(_LONGEST_WAIT_SECONDS) & STOP_SIGNALS
+            if asked:
+                logger.info("stopping", signal=min(asked).name)
                 return
             now = time.monotonic()
             for child in self._children:
@@ -111,16 +113,15 @@ class Supervisor:
             restart_in_seconds=delay,
         )
 
-    def _stop(self) -> None:
+    def _stop(self, signals: "_Signals") -> None:
         running = [(child.spec, child.process) for child in self._children if child.process is not None]
         for _, process in running:
             _send(process, signal.SIGTERM)
         now = time.monotonic()
         deadlines = {process.pid: now + spec.stop_seconds for spec, process in running}
         while left := [(spec, process) for spec, process in running if process.poll() is None]:
-            received = signal.sigtimedwait(_WAITED_FOR, 0.1)
             # A second Ctrl-C; the same signal may come twice at once, from the terminal and from `make`.
-            is_urged = received is not None and received.si_signo == signal.SIGINT and time.monotonic() - now > 1.0
+            is_urged = signal.SIGINT in signals.wait(0.1) and time.monotonic() - now > 1.0
             for spec, process in left:
                 if is_urged or time.monotonic() >= deadlines[process.pid]:
                     logger.warning("process did not stop in time; killing it", process=spec.name, pid=process.pid)
@@ -140,10 +141,25 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-@contextlib.contextmanager
-def _blocked(signals: frozenset[signal.Signals]) -> Iterator[None]:
-    previous = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
+class _Signals:
+    """Received signals as something to wait for; a thread of a library may be the one that the kernel hands them to."""
+
+    def __enter__(self) -> Self:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
+        self._handlers = {number: signal.signal(number, lambda *_: None) for number in _WAITED_FOR}
+        self._previous = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(self._previous)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def wait(self, seconds: float) -> set[signal.Signals]:
+        """The signals that came, as soon as there is one; none after so many seconds."""
+        readable, _, _ = select.select([self._reader], [], [], seconds)
+        return {signal.Signals(number) for number in os.read(self._reader, 4096)} if readable else set()

@@ -20,6 +20,12 @@ import os, signal, subprocess, sys, time
 name, folder, manner = sys.argv[1:]
 if manner == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if manner == "slow":
+    def say_goodbye(*_):
+        time.sleep(0.3)
+        open(f"{folder}/said-goodbye", "w").close()
+        os._exit(0)
+    signal.signal(signal.SIGTERM, say_goodbye)
 with open(f"{folder}/{name}-{time.time_ns()}", "w") as file:
     file.write(str(os.getpid()))
 if manner == "failing":
@@ -27,11 +33,13 @@ if manner == "failing":
 time.sleep(120)
 """
 SUPERVISOR = """
-import sys
+import sys, threading, time
 from config.supervisor import ChildSpec, Supervisor
+# As the libraries that `up` loads: a thread that was there first, and takes signals too.
+threading.Thread(target=time.sleep, args=(120,), daemon=True).start()
 folder, *manners = sys.argv[1:]
 Supervisor(
-    [ChildSpec(f"child{index}", (manner,), stop_seconds=0.5) for index, manner in enumerate(manners)],
+    [ChildSpec(f"child{index}", (manner,), stop_seconds=1.5) for index, manner in enumerate(manners)],
     command_for=lambda spec: [sys.executable, f"{folder}/child.py", spec.name, folder, *spec.arguments],
 ).run()
 """
@@ -71,6 +79,14 @@ def test_a_stop_signal_ends_every_child_and_then_the_supervisor(tmp_path: Path, 
         process.send_signal(number)
         assert process.wait(5) == 0
     assert [pid for pid in started(tmp_path) if is_alive(pid)] == []
+
+
+def test_the_same_signal_many_times_still_gives_each_child_its_time(tmp_path: Path) -> None:
+    with supervised(tmp_path, "slow") as process:
+        for _ in range(20):
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(5) == 0
+    assert (tmp_path / "said-goodbye").exists()
 
 
 def test_a_child_that_ignores_the_signal_is_killed_within_its_bound(tmp_path: Path) -> None:
