@@ -90,8 +90,12 @@ class RunFilter(django_filters.FilterSet):
     state = django_filters.MultipleChoiceFilter(choices=choices.RUN_STATES)
     trigger = django_filters.MultipleChoiceFilter(choices=choices.TRIGGERS)
     integration = django_filters.UUIDFilter(field_name="deployment__integration_id")
-    since = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte", validators=[_within_the_calendar])
-    until = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lte", validators=[_within_the_calendar])
+    since = django_filters.IsoDateTimeFilter(
+        field_name="created_at", lookup_expr="gte", validators=[_within_the_calendar]
+    )
+    until = django_filters.IsoDateTimeFilter(
+        field_name="created_at", lookup_expr="lte", validators=[_within_the_calendar]
+    )
     has_warnings = django_filters.BooleanFilter()
 
     class Meta:

@@ -20,7 +20,7 @@ class StrictSerializer(serializers.Serializer[Any]):
     # `data` is whatever the body held, before any check.
     def to_internal_value(self, data: Any) -> Any:
         """The checked values; ValidationError that names each field that does not exist, or cannot be stored."""
-        if self.parent is None:
+        if self.root is self:
             _check_values("", data, DEPTH)
         if isinstance(data, Mapping):
             known = {name for name, field in self.fields.items() if not field.read_only}

@@ -37,7 +37,7 @@ class Api:
     client: APIClient
     base: str
 
-    def get(self, path: str, **query: object) -> Any:
+    def get(self, path: str, **query: Any) -> Any:
         return self.client.get(self.base + path, query)
 
     def post(self, path: str, body: object = None) -> Any:

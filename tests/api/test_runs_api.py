@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -72,6 +73,13 @@ def test_a_run_is_not_continued_where_something_else_is_read_now(api: Api, flow:
     api.made(f"integrations/{flow.integration}/versions/", body)
     api.post(f"integrations/{flow.integration}/activate/", {"version": 2})
     assert "something else" in problem(api.post(f"runs/{run}/retry/"), 409, "state_conflict")["detail"]
+
+
+def test_a_redrive_is_not_continued(api: Api, flow: Flow, worked: Run) -> None:
+    run = api.made("dead-letters/redrive/", {"integration": flow.integration, "all": True})["id"]
+    api.post(f"runs/{run}/cancel/")
+    document = problem(api.post(f"runs/{run}/retry/"), 409, "state_conflict")
+    assert "Redrive the dead letters again" in document["what_to_do"]
 
 
 def test_batches_are_listed_in_order(api: Api, worked: Run) -> None:
@@ -169,7 +177,7 @@ def test_letters_are_discarded_with_a_reason(api: Api, worked: Run) -> None:
 def test_one_foreign_letter_and_nothing_is_done(api: Api, elsewhere: Api, worked: Run, flow: Flow) -> None:
     theirs = make_flow(elsewhere)
     work(start(elsewhere, theirs))
-    mine, foreign = (DeadLetter.objects.get(integration=each) for each in (flow.integration, theirs.integration))
+    mine, foreign = (DeadLetter.objects.get(integration=UUID(each)) for each in (flow.integration, theirs.integration))
     ids = [str(mine.pk), str(foreign.pk)]
     problem(api.post("dead-letters/discard/", {"ids": ids, "reason": "x"}), 404, "not_found")
     problem(api.post("dead-letters/redrive/", {"integration": flow.integration, "ids": ids}), 404, "not_found")
