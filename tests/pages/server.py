@@ -31,6 +31,7 @@ class LiveServer:
     refused: set[str] = field(default_factory=set)
     seen: list[str] = field(default_factory=list)
     generation: int = 0
+    open_sockets: int = 0
     url: str = ""
 
     def tell(self, **event: Any) -> None:
@@ -74,13 +75,16 @@ class LiveServer:
         generation, at = self.generation, _after(scope)
         await send({"type": "websocket.send", "text": json.dumps({"hello": True, "cursor": str(at)})})
         gone = asyncio.ensure_future(receive())
+        self.open_sockets += 1
         while self.generation == generation and not gone.done():
             if at < len(self.events):
                 await send({"type": "websocket.send", "text": self._frame(at)})
                 at = len(self.events)
             await asyncio.sleep(0.02)
-        gone.cancel()
-        await send({"type": "websocket.close", "code": 1012})
+        self.open_sockets -= 1
+        if not gone.done():
+            gone.cancel()
+            await send({"type": "websocket.close", "code": 1012})
 
     async def _stream(self, scope: Any, send: Any) -> None:
         self.seen.append("stream")

@@ -8,16 +8,21 @@ const FONT = '11px "Inter Variable", system-ui, sans-serif';
 const charts = new Map();
 let loading = null;
 
-/** uPlot comes only to pages that have a chart. */
+/** uPlot comes only to pages that have a chart; its style first, or the plot would jump. */
 function load() {
-  loading ??= new Promise((resolve, reject) => {
-    const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: UPLOT_CSS });
-    const script = Object.assign(document.createElement("script"), { src: UPLOT });
-    script.onload = () => resolve(window.uPlot);
-    script.onerror = () => reject(new Error("the chart library did not load"));
-    document.head.append(style, script);
-  });
+  loading ??= Promise.all([
+    arrive(Object.assign(document.createElement("link"), { rel: "stylesheet", href: UPLOT_CSS })),
+    arrive(Object.assign(document.createElement("script"), { src: UPLOT })),
+  ]).then(() => window.uPlot);
   return loading;
+}
+
+function arrive(element) {
+  return new Promise((resolve, reject) => {
+    element.onload = resolve;
+    element.onerror = () => reject(new Error("the chart library did not load"));
+    document.head.append(element);
+  });
 }
 
 /** A token's colour in the present theme; the canvas knows no custom properties. */
@@ -46,14 +51,14 @@ function options(chart, width, height) {
   const axis = { stroke: ink, font: FONT, ticks: { show: false }, grid: { stroke: line, width: 1 } };
   const drawn = data.series.map((one) => {
     const stroke = colour(one.tone === "accent" ? "accent" : one.tone || "accent");
-    return { label: one.label, stroke, width: 1.5, fill: faded(stroke, 0.11), points: { show: data.x.length < 3, size: 5 } };
+    return { label: one.label, stroke, width: 1.5, fill: faded(stroke, data.stacked ? 0.24 : 0.11), points: { show: data.x.length < 3, size: 5 } };
   });
   return {
     width,
     height,
     legend: { show: false },
     cursor: { y: false, points: { size: 6 } },
-    padding: [8, 4, 0, 0],
+    padding: [8, 16, 0, 0],
     scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.08 : 1] } },
     axes: [
       { ...axis, grid: { show: false }, size: 26, space: 64, values: (_plot, splits, _axis, _space, step) => splits.map((at) => hour(at, step)) },
