@@ -49,6 +49,6 @@ def _password_reset(user: User, **_: object) -> None:
 def _record(action: str, user: User) -> None:
     """One entry in each workspace that knows the person, else one in the instance's log."""
     with transaction.atomic():
-        workspaces: list[Workspace | None] = [*Workspace.objects.filter(memberships__user=user)]
+        workspaces: list[Workspace | None] = [*Workspace.objects.filter(memberships__user_id=user.pk)]
         for workspace in workspaces or [None]:
             audit.record(workspace=workspace, action=action, object=user)
