@@ -1,0 +1,56 @@
+"""Page: the list of integrations."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from accounts.permissions import workspace_view
+from accounts.requests import WorkspaceRequest
+from integrations.forms.integration_filter import LETTERS, STATES, SWITCH, IntegrationFilterForm
+from integrations.models import Connector
+from integrations.views.integrations_rows import Listed, Wanted, list_integrations
+
+_FILTERS = ("q", "state", "connector", "enabled", "letters")
+
+
+@require_GET
+@workspace_view("integration.read")
+def integration_list(request: WorkspaceRequest) -> HttpResponse:
+    """By name, narrowed by what the address says; the rows alone for htmx."""
+    form = IntegrationFilterForm(request.GET, workspace=request.workspace)
+    listed = Listed([], "", "")
+    if form.is_valid():
+        data = form.cleaned_data
+        listed = list_integrations(request.workspace, _wanted(form), after=data["after"], before=data["before"])
+    kept = {name: request.GET[name] for name in _FILTERS if request.GET.get(name)}
+    context = {
+        "form": form,
+        "rows": listed.rows,
+        "next": urlencode({**kept, "after": listed.after}) if listed.after else "",
+        "previous": urlencode({**kept, "before": listed.before}) if listed.before else "",
+        "is_filtered": bool(kept),
+        "chosen": kept,
+        "states": STATES,
+        "switch": SWITCH,
+        "letters": LETTERS,
+    }
+    status = 200 if form.is_valid() else 400
+    if request.htmx and not request.htmx.history_restore_request:
+        return render(request, "integrations/_integration_rows.html", context, status=status)
+    context["connectors"] = list(Connector.objects.of(request.workspace).values_list("pk", "name"))
+    return render(request, "integrations/integration_list.html", context, status=status)
+
+
+def _wanted(form: IntegrationFilterForm) -> Wanted:
+    data = form.cleaned_data
+    return Wanted(
+        words=data["q"],
+        state=data["state"],
+        connector=data["connector"].pk if data["connector"] else None,
+        enabled={"on": True, "off": False}.get(data["enabled"]),
+        has_letters=bool(data["letters"]),
+    )
