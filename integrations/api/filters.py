@@ -17,7 +17,7 @@ from integrations.models.connector import CheckState, Environment
 _LEVELS = [(level, level) for level in ("debug", "info", "warning", "error")]
 
 
-class _WholeNumberFilter(django_filters.Filter):
+class _WholeNumberFilter(django_filters.Filter):  # type: ignore[misc]  # the package has no types
     """A number that a column of the database can be compared with."""
 
     field_class = forms.IntegerField
@@ -32,7 +32,7 @@ def _within_the_calendar(moment: datetime) -> None:
         raise ValidationError("The year is out of range.")
 
 
-class ConnectorFilter(django_filters.FilterSet):
+class ConnectorFilter(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
     """By plugin, environment, the state of the last test, or a part of the name."""
 
     plugin = django_filters.CharFilter(max_length=40)
@@ -45,7 +45,7 @@ class ConnectorFilter(django_filters.FilterSet):
         fields: list[str] = []
 
 
-class CredentialFilter(django_filters.FilterSet):
+class CredentialFilter(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
     """By kind, or a part of the name."""
 
     kind = django_filters.CharFilter(max_length=40)
@@ -56,7 +56,7 @@ class CredentialFilter(django_filters.FilterSet):
         fields: list[str] = []
 
 
-class PolicyFilter(django_filters.FilterSet):
+class PolicyFilter(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
     """By a part of the name."""
 
     search = django_filters.CharFilter(field_name="name", lookup_expr="icontains", max_length=80)
@@ -66,7 +66,7 @@ class PolicyFilter(django_filters.FilterSet):
         fields: list[str] = []
 
 
-class IntegrationFilter(django_filters.FilterSet):
+class IntegrationFilter(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
     """By a part of the name or description, by what the active version connects, or whether it is switched on."""
 
     search = django_filters.CharFilter(method="by_words", max_length=80)
@@ -84,7 +84,7 @@ class IntegrationFilter(django_filters.FilterSet):
         return rows.filter(Q(name__icontains=value) | Q(description__icontains=value))
 
 
-class RunFilter(django_filters.FilterSet):
+class RunFilter(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
     """By state, integration, trigger, time of creation, or whether there were warnings."""
 
     state = django_filters.MultipleChoiceFilter(choices=choices.RUN_STATES)
@@ -103,7 +103,7 @@ class RunFilter(django_filters.FilterSet):
         fields: list[str] = []
 
 
-class RunEventFilter(django_filters.FilterSet):
+class RunEventFilter(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
     """What came after a number, or lines of a level."""
 
     after = _WholeNumberFilter(field_name="seq", lookup_expr="gt", label="Only lines after this `seq`.")
@@ -114,7 +114,7 @@ class RunEventFilter(django_filters.FilterSet):
         fields: list[str] = []
 
 
-class DeadLetterFilter(django_filters.FilterSet):
+class DeadLetterFilter(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
     """By state, integration, the run that set it aside, or the reason's code."""
 
     state = django_filters.MultipleChoiceFilter(choices=choices.DEAD_LETTER_STATES)
