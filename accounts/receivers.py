@@ -8,7 +8,7 @@ from django.db import transaction
 from django.dispatch import receiver
 
 from accounts import audit
-from accounts.models import User, Workspace
+from accounts.models import Membership, User, Workspace
 from accounts.models.user import normal_email
 from accounts.request_context import Actor, acting_as
 
@@ -49,6 +49,8 @@ def _password_reset(user: User, **_: object) -> None:
 def _record(action: str, user: User) -> None:
     """One entry in each workspace that knows the person, else one in the instance's log."""
     with transaction.atomic():
-        workspaces: list[Workspace | None] = [*Workspace.objects.filter(memberships__user_id=user.pk)]
+        # `__in`, because `user=None` would find the workspaces without members.
+        known = Membership.objects.filter(user_id__in=[user.pk]).values("workspace")
+        workspaces: list[Workspace | None] = [*Workspace.objects.filter(pk__in=known)]
         for workspace in workspaces or [None]:
             audit.record(workspace=workspace, action=action, object=user)

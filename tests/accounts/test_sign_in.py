@@ -12,7 +12,7 @@ from django.core.cache import cache
 from django.test import Client
 from pytest_django import Settings
 
-from accounts.models import AuditEntry, User
+from accounts.models import AuditEntry, User, Workspace
 from tests.world import PASSWORD, Answer, World, signed_in
 
 LOGIN = "/accounts/login/"
@@ -61,6 +61,7 @@ def test_sign_in_failure_and_sign_out_are_in_the_audit_log(world: World) -> None
 
 
 def test_an_unknown_address_is_noted_in_the_instances_log(world: World) -> None:
+    Workspace.objects.create(slug="empty", name="Without members")
     sign_in(Client(), "nobody@example.org")
     entry = AuditEntry.objects.get(action="session.sign_in_failed")
     assert (entry.workspace, entry.object_id, entry.object_label) == (None, "", "nobody@example.org")
