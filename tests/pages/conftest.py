@@ -17,7 +17,7 @@ def live() -> Iterator[LiveServer]:
     app = LiveServer()
     app.pages = {
         "/w/acme/": lambda: render_sample("overview.html", **overview_context()),
-        "/w/acme/gallery/": lambda: render_sample("gallery.html", **gallery_context()),
+        "/w/acme/gallery/": lambda: render_sample("gallery.html", "/w/acme/gallery/", **gallery_context()),
         "/w/acme/live/": lambda: render_sample("live.html", live_cursor=str(len(app.events))),
         "/w/acme/live/part/": lambda: render_sample("live_part.html", events=len(app.events)),
         "/w/acme/runs/": lambda: render_sample("overview.html", **overview_context()),

@@ -56,7 +56,7 @@ def overview_context() -> dict[str, Any]:
         },
         "connectors": CONNECTORS,
         "runs": [
-            {**dict(zip(RUN_KEYS, row, strict=True)), "at": now - timedelta(minutes=2**at)}
+            dict(zip(RUN_KEYS, row, strict=True)) | {"id": f"{RUN_ID}{at:02d}", "at": now - timedelta(minutes=2**at)}
             for at, row in enumerate(RUNS)
         ],
     }
@@ -65,13 +65,12 @@ def overview_context() -> dict[str, Any]:
 def gallery_context() -> dict[str, Any]:
     """Something for every component."""
     now = timezone.now()
-    lines = [("debug", "asked for page 1"), ("info", "read 500 records"), ("warning", "waited 2 s"), ("error", "HTTP 429")]
     x = list(range(1_790_000_000, 1_790_036_000, 1800))
     return {
         "now": now,
-        "diff": [("id = id", "id = id"), ("total = CAST(total AS DOUBLE)", "total = CAST(total AS DECIMAL(12, 2))"), (None, "paid = paid_at IS NOT NULL")],
+        "diff": DIFFERENCE,
         "states": [("failed", "Failed"), ("succeeded", "Succeeded")],
-        "lines": [{"at": now, "level": level, "message": message} for level, message in lines],
+        "lines": [{"at": now, "level": level, "message": message} for level, message in LINES],
         "stacked": {
             "x": x,
             "stacked": True,
@@ -83,22 +82,30 @@ def gallery_context() -> dict[str, Any]:
     }
 
 
+RUN_ID = "0199f7a2-7c1e-7d40-8a57-7f3a910000"
+NONE = "\N{EN DASH}"
 CONNECTORS = [
-    ("SAP S/4HANA", "ok", "healthy", "212 ms", 38),
-    ("Salesforce", "ok", "healthy", "340 ms", 44),
-    ("Stripe", "warn", "rate limited", "1.2 s", 71),
-    ("Workday", "warn", "degraded", "2.9 s", 88),
-    ("SFTP · acme", "ok", "healthy", "88 ms", 21),
-    ("Zendesk", "bad", "circuit open", "–", 0),
+    ("SAP S/4HANA", "ok", "healthy", "212 ms"),
+    ("Salesforce", "ok", "healthy", "340 ms"),
+    ("Stripe", "warn", "rate limited", "1.2 s"),
+    ("Workday", "warn", "degraded", "2.9 s"),
+    ("SFTP · acme", "ok", "healthy", "88 ms"),
+    ("Zendesk", "bad", "circuit open", NONE),
 ]
-RUN_KEYS = ("id", "integration", "flow", "state", "word", "progress", "duration", "trigger")
+RUN_KEYS = ("integration", "flow", "state", "word", "progress", "duration", "trigger")
 RUNS = [
-    ("0199f7a2-7c1e-7d40-8a57-7f3a910000c1", "orders-to-erp", "Shopify → SAP", "running", "", 64, "12 s", "schedule"),
-    ("0199f7a2-7c1e-7d40-8a57-7f3a900000c2", "crm-contacts", "Salesforce → Postgres", "succeeded", "", "1 204 records", "41 s", "webhook"),
-    ("0199f7a2-7c1e-7d40-8a57-7f3a8f0000c3", "billing-export", "Stripe → S3", "failed", "", "HTTP 429", "3.2 s", "schedule"),
-    ("0199f7a2-7c1e-7d40-8a57-7f3a8e0000c4", "hr-sync", "Workday → LDAP", "warning", "retrying", "try 3 of 5", "2 min 10 s", "manual"),
-    ("0199f7a2-7c1e-7d40-8a57-7f3a8d0000c5", "inventory-pull", "SFTP → BigQuery", "succeeded", "", "88 120 records", "3 min 54 s", "schedule"),
-    ("0199f7a2-7c1e-7d40-8a57-7f3a8c0000c6", "tickets", "Zendesk → Slack", "queued", "", "–", "–", "event"),
-    ("0199f7a2-7c1e-7d40-8a57-7f3a8b0000c7", "orders-to-erp", "Shopify → SAP", "succeeded", "", "342 records", "38 s", "schedule"),
-    ("0199f7a2-7c1e-7d40-8a57-7f3a8a0000c8", "payroll", "Workday → ADP", "held", "", "awaits approval", "–", "promotion"),
+    ("orders-to-erp", "Shopify → SAP", "running", "", 64, "12 s", "schedule"),
+    ("crm-contacts", "Salesforce → Postgres", "succeeded", "", "1 204 records", "41 s", "webhook"),
+    ("billing-export", "Stripe → S3", "failed", "", "HTTP 429", "3.2 s", "schedule"),
+    ("hr-sync", "Workday → LDAP", "warning", "retrying", "try 3 of 5", "2 min 10 s", "manual"),
+    ("inventory-pull", "SFTP → BigQuery", "succeeded", "", "88 120 records", "3 min 54 s", "schedule"),
+    ("tickets", "Zendesk → Slack", "queued", "", NONE, NONE, "event"),
+    ("orders-to-erp", "Shopify → SAP", "succeeded", "", "342 records", "38 s", "schedule"),
+    ("payroll", "Workday → ADP", "held", "", "awaits approval", NONE, "promotion"),
+]
+LINES = [("debug", "asked for page 1"), ("info", "read 500 records"), ("warning", "waited 2 s"), ("error", "HTTP 429")]
+DIFFERENCE = [
+    ("id = id", "id = id"),
+    ("total = CAST(total AS DOUBLE)", "total = CAST(total AS DECIMAL(12, 2))"),
+    (None, "paid = paid_at IS NOT NULL"),
 ]

@@ -1,4 +1,4 @@
-"""A small server for browser tests: the sample pages, the static files, and the live protocol with switches to break it."""
+"""A small server for browser tests: sample pages, static files, and the live protocol with switches to break it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,9 @@ class LiveServer:
 
     def tell(self, **event: Any) -> None:
         """Append an event to the log."""
-        self.events.append({"id": len(self.events) + 1, "topic": "run", "object": None, "run": None, "data": {}} | event)
+        self.events.append(
+            {"id": len(self.events) + 1, "topic": "run", "object": None, "run": None, "data": {}} | event
+        )
 
     def cut(self) -> None:
         """End every open socket and stream."""
@@ -58,9 +60,7 @@ class LiveServer:
         elif path in self.pages:
             await _answer(send, 200, self.pages[path]().encode(), "text/html; charset=utf-8")
         else:
-            found = finders.find(path.removeprefix("/static/"))
-            kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
-            await _answer(send, 200 if found else 404, Path(str(found)).read_bytes() if found else b"", kind)
+            await _answer(send, *_static(path.removeprefix("/static/")))
 
     async def _socket(self, scope: Any, receive: Any, send: Any) -> None:
         self.seen.append("socket")
@@ -112,6 +112,12 @@ class LiveServer:
 
     def _frame(self, at: int) -> str:
         return json.dumps({"cursor": str(len(self.events)), "events": self.events[at:]})
+
+
+def _static(path: str) -> tuple[int, bytes, str]:
+    found = finders.find(path)
+    kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
+    return (200, Path(str(found)).read_bytes(), kind) if found else (404, b"", kind)
 
 
 def _after(scope: Any) -> int:

@@ -15,6 +15,7 @@ _LISTS = {
     "tokens": "tokens/",
     "audit-log": "audit/",
     "workspace-settings": "settings/",
+    "gallery": "gallery/",
 }
 
 

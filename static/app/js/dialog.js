@@ -6,7 +6,7 @@ on("click", "[data-dialog-close]", (button) => button.closest("dialog").close())
 on("click", "dialog", (dialog, event) => event.target === dialog && dialog.close());
 
 each("[data-confirm]", (input) => {
-  const button = input.closest("form").querySelector(".dialog-foot button:not([type])");
+  const button = input.closest("form").querySelector(".dialog-foot [type=submit]");
   const check = () => (button.disabled = input.value !== input.dataset.confirm);
   input.addEventListener("input", check);
   check();
