@@ -204,13 +204,13 @@ def last_line(command: list[str], cwd: Path) -> dict[str, Any]:
 
 def med(cases: list[dict[str, Any]], name: str) -> int:
     """The median of a figure."""
-    return round(median(case[name] for case in cases))
+    return round(median(int(case[name]) for case in cases))
 
 
 def ratio(ours: list[dict[str, Any]], theirs: list[dict[str, Any]]) -> float:
     """The median of the turns' ratios."""
     pairs = zip(ours, theirs, strict=True)
-    return round(median(a["rows_per_second"] / b["rows_per_second"] for a, b in pairs), 2)
+    return round(median(int(a["rows_per_second"]) / int(b["rows_per_second"]) for a, b in pairs), 2)
 
 
 def show(name: str, turn: int, found: dict[str, list[dict[str, Any]]]) -> None:

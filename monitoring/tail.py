@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections import deque
 from collections.abc import AsyncIterator
 from uuid import UUID
 
@@ -23,7 +22,7 @@ class Tail:
     """The newest events in memory, and a signal when there are more. It runs while anybody follows."""
 
     def __init__(self) -> None:
-        self._recent: deque[StreamEvent] = deque(maxlen=KEEP_EVENTS)
+        self._recent: list[StreamEvent] = []
         self._floor = Cursor()
         self._at = Cursor()
         self._followers = 0
@@ -52,9 +51,8 @@ class Tail:
         if cursor < self._floor:
             older: list[StreamEvent] = await _in_thread(read_after, cursor, workspace_id)
             return older
-        recent = list(self._recent)
-        start = bisect_right(recent, cursor, key=lambda event: event.cursor)
-        return [event for event in recent[start:] if event.workspace_id == workspace_id]
+        start = bisect_right(self._recent, cursor, key=lambda event: event.cursor)
+        return [event for event in self._recent[start:] if event.workspace_id == workspace_id]
 
     async def _wait_beyond(self, cursor: Cursor) -> None:
         async with self._grown:
@@ -62,7 +60,7 @@ class Tail:
 
     async def _ensure_running(self) -> None:
         if self._task is None or self._task.done():
-            self._recent.clear()
+            self._recent = []
             self._at = self._floor = await _in_thread(newest)
             self._task = asyncio.create_task(self._run(), name="event-tail")
 
@@ -79,10 +77,10 @@ class Tail:
                 await asyncio.sleep(POLL_SECONDS)
 
     async def _take(self, found: list[StreamEvent]) -> None:
-        if len(self._recent) + len(found) > KEEP_EVENTS:
-            dropped = min(len(self._recent), len(self._recent) + len(found) - KEEP_EVENTS)
-            self._floor = self._recent[dropped - 1].cursor
-        self._recent.extend(found)
+        known = [*self._recent, *found]
+        if len(known) > KEEP_EVENTS:
+            self._floor = known[-KEEP_EVENTS - 1].cursor
+        self._recent = known[-KEEP_EVENTS:]
         self._at = found[-1].cursor
         async with self._grown:
             self._grown.notify_all()

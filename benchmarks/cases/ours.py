@@ -58,7 +58,7 @@ def main() -> None:
             "SIGNALBOX_DATA": folder,
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "SIGNALBOX_EGRESS_ALLOW": given.allow,
-            "SIGNALBOX_FILE_ROOT": str(Path(given.root).resolve()),
+            "SIGNALBOX_FILE_ROOT": str(Path(given.root).resolve().parent),
             "SIGNALBOX_LOG_LEVEL": "WARNING",
         }
         print(json.dumps(measure(given)))
@@ -81,7 +81,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     from integrations.services.execution import execute_slice
 
     with acting_as(Actor(system="benchmark")):
-        workspace = Workspace.objects.create(slug="bench", name="Bench")
+        workspace = Workspace.objects.create(slug=Path(given.root).name, name="Bench")
         login = create_credential(
             workspace=workspace,
             name="login",

@@ -17,7 +17,7 @@ from integrations.domain.lifecycle import Trigger
 from integrations.domain.schedule import ScheduleKind, Timetable
 from integrations.models import Connector, Credential, Integration
 from integrations.models.integration import ReadMode
-from integrations.services.connectors import ConnectorInput, save_connector
+from integrations.services.connectors import ConnectorInput, file_root_of, save_connector
 from integrations.services.credentials import create_credential
 from integrations.services.integrations import Flow, create_integration
 from integrations.services.policies import save_policy
@@ -25,7 +25,6 @@ from integrations.services.runs import start_run
 from integrations.services.schedules import set_schedule
 
 SLUG = "demo"
-FOLDER = "demo"
 STOCK_ROWS = 12_000
 # One line in so many is bad; together well under the tolerance of the policy.
 BAD_COUNT_EVERY, BAD_DATE_EVERY = 800, 1_700
@@ -46,9 +45,9 @@ def load_demo() -> Workspace | None:
     owner = User.objects.order_by("id").first()
     if owner is None or Workspace.objects.filter(slug=SLUG).exists():
         return None
-    write_stock_file(settings.FILE_ROOT / FOLDER / "inbox")
     with acting_as(owner), transaction.atomic():
         workspace = workspaces.create(name="Demo", slug=SLUG, owner=owner, is_demo=True)
+        write_stock_file(file_root_of(workspace) / "inbox")
         save_policy(
             workspace=workspace,
             policy=None,
@@ -96,9 +95,9 @@ def _connectors(workspace: Workspace, owner: User) -> Connectors:
 
     return Connectors(
         shop=connector("Sandbox shop", "rest_api", shop.settings_for(shop_address), shop_token),
-        inbox=connector("Stock inbox", "files", {"format": "csv", "path": f"{FOLDER}/inbox", "pattern": "*.csv"}),
+        inbox=connector("Stock inbox", "files", {"format": "csv", "path": "inbox", "pattern": "*.csv"}),
         itself=connector("This Signalbox", "rest_api", _own_settings(own_address), api_token),
-        warehouse=connector("Warehouse", "sqlite", {"path": f"{FOLDER}/warehouse.sqlite3", "create_file": True}),
+        warehouse=connector("Warehouse", "sqlite", {"path": "warehouse.sqlite3", "create_file": True}),
     )
 
 

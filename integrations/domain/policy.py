@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
+from typing import TypeGuard
 
 Number = int | float
 
@@ -147,13 +149,17 @@ def problems_of(rules: Mapping[str, object]) -> dict[str, str]:
         rule = RULES.get(name)
         if rule is None:
             problems[name] = f"There is no rule “{name}”. It would do nothing, so it is refused."
-        elif isinstance(value, bool) or not isinstance(value, int | float) or (rule.whole and value != int(value)):
+        elif not _is_number(value) or (rule.whole and value != int(value)):
             problems[name] = f"{rule.label} is a {'whole number' if rule.whole else 'number'}."
         elif not rule.minimum <= value <= rule.maximum:
             problems[name] = (
                 f"{rule.label} is between {rule.minimum} and {rule.maximum}{' ' + rule.unit if rule.unit else ''}."
             )
     return problems
+
+
+def _is_number(value: object) -> TypeGuard[Number]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
 
 
 def effective(levels: Sequence[Level]) -> EffectivePolicy:

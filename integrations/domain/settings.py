@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any, Protocol
 
 
@@ -60,7 +61,7 @@ def _convert(setting: DeclaredSetting, value: Any) -> Any:
 
 def _text(setting: DeclaredSetting, value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{setting.label} is a text.")
+        raise ValueError(f"{setting.label} is a text.")  # noqa: TRY004 - the message at the form's field
     if "\x00" in value:
         raise ValueError(f"{setting.label} must not contain a NUL character.")
     return value
@@ -96,9 +97,27 @@ def _json(setting: DeclaredSetting, value: Any) -> Any:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        parsed = json.loads(value)
+        can_be_stored = _can_be_stored(parsed)
     except json.JSONDecodeError as error:
-        raise ValueError(f"{setting.label} is not JSON: {error.msg} in line {error.lineno}.") from None
+        place = f"in line {error.lineno}, column {error.colno}"
+        raise ValueError(f"{setting.label} is not JSON: {error.msg} {place}.") from None
+    except RecursionError:
+        raise ValueError(f"{setting.label} is nested too deeply.") from None
+    if not can_be_stored:
+        raise ValueError(f"{setting.label} holds a character or number that cannot be stored.")
+    return parsed
+
+
+def _can_be_stored(value: Any) -> bool:
+    """Say whether a database takes this JSON: no NUL, no half of a character pair, no endless number."""
+    if isinstance(value, str):
+        return not any("\ud800" <= letter <= "\udfff" or letter == "\x00" for letter in value)
+    if isinstance(value, dict):
+        return all(_can_be_stored(name) and _can_be_stored(inner) for name, inner in value.items())
+    if isinstance(value, list):
+        return all(map(_can_be_stored, value))
+    return not isinstance(value, float) or isfinite(value)
 
 
 def _url(setting: DeclaredSetting, value: Any) -> str:

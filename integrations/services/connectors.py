@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -26,6 +27,7 @@ from integrations.services.credentials import open_credential
 from integrations.services.policies import awaited, effective_policy, limits_of
 
 CHECK_FIELDS = ["check_state", "check_message", "check_what_to_do", "check_ms", "checked_at", "check_state_since"]
+_TESTED = ("plugin", "settings", "credential_id", "policy_id")
 
 
 @dataclass(frozen=True)
@@ -40,14 +42,28 @@ class ConnectorInput:
     policy: Policy | None = None
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What a connection test said, and how long it took."""
+
+    result: CheckResult
+    milliseconds: int
+
+
 def save_connector(*, workspace: Workspace, connector: Connector | None, given: ConnectorInput) -> Connector:
     """Create a connector, or change the given one; its settings are checked against the plugin's declaration."""
-    clean = _checked_settings(given)
+    clean, problems = _checked_settings(given)
+    if not given.name.strip():
+        problems = {"name": "Enter a name.", **problems}
+    if problems:
+        raise Invalid(INPUT_INVALID, "The connector cannot be saved.", fields=problems)
     before = _as_values(connector) if connector else None
     changed = connector or Connector(workspace=workspace)
+    tested = _what_is_tested(changed)
     changed.name, changed.plugin, changed.settings = given.name.strip(), given.plugin, clean
     changed.environment, changed.credential, changed.policy = given.environment, given.credential, given.policy
-    changed.check_state, changed.check_message, changed.check_what_to_do = CheckState.UNKNOWN, "", ""
+    if tested != _what_is_tested(changed):
+        _forget_verdict(changed)
     try:
         with transaction.atomic():
             changed.save()
@@ -81,21 +97,46 @@ def delete_connector(*, connector: Connector) -> None:
 
 def check_connector(*, connector: Connector) -> CheckResult:
     """Test a connector now and store the verdict."""
+    verdict = _tested(connector)
+    store_check(connector=connector, result=verdict.result, milliseconds=verdict.milliseconds)
+    return verdict.result
+
+
+def check_input(*, workspace: Workspace, given: ConnectorInput) -> Verdict:
+    """Test what a person says of a connector before it is saved; nothing is stored but who sent which credential where.
+
+    Raises Invalid where the settings do not fit the plugin's declaration.
+    """
+    clean, problems = _checked_settings(given)
+    if problems:
+        raise Invalid(INPUT_INVALID, "The connector cannot be tested.", fields=problems)
+    if given.credential:
+        with transaction.atomic():
+            sent = {"plugin": given.plugin, "settings": clean}
+            audit.record(workspace=workspace, action="credential.tried", object=given.credential, after=sent)
+    unsaved = Connector(
+        workspace=workspace, plugin=given.plugin, settings=clean, credential=given.credential, policy=given.policy
+    )
+    return _tested(unsaved)
+
+
+def _tested(connector: Connector) -> Verdict:
     started = time.monotonic()
     try:
         with closing(open_plugin(connector, is_awaited=True)) as plugin:
             result = plugin.check()
     except SignalboxError as error:
         result = CheckResult(ok=False, message=error.message, what_to_do=error.what_to_do, code=error.code)
-    store_check(connector=connector, result=result, milliseconds=int((time.monotonic() - started) * 1000))
-    return result
+    return Verdict(result, int((time.monotonic() - started) * 1000))
 
 
 def store_check(*, connector: Connector, result: CheckResult, milliseconds: int) -> None:
-    """Store a verdict; `check_state_since` moves only when the state does."""
+    """Store a verdict, unless the connector was changed meanwhile; `check_state_since` moves with the state."""
     state = CheckState.OK if result.ok else CheckState.FAILED
     with transaction.atomic():
         current = Connector.objects.select_for_update().get(pk=connector.pk)
+        if _what_is_tested(current) != _what_is_tested(connector):
+            return
         now = timezone.now()
         if current.check_state != state:
             current.check_state_since = now
@@ -132,25 +173,38 @@ def open_plugin(connector: Connector, integration: Integration | None = None, *,
         credential_kind=credential.kind if credential else "",
         limits=awaited(limits_of(policy)) if is_awaited else limits_of(policy),
         egress_allow=tuple(settings.EGRESS_ALLOW),
-        file_root=str(settings.FILE_ROOT),
+        file_root=str(file_root_of(connector.workspace)),
     )
     return registry.get(connector.plugin)(context)
 
 
-def _checked_settings(given: ConnectorInput) -> dict[str, Any]:
+def file_root_of(workspace: Workspace) -> Path:
+    """The only folder that a workspace's connectors may touch: no workspace reaches the files of another."""
+    folder = Path(settings.FILE_ROOT) / workspace.slug
+    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    return folder
+
+
+def _what_is_tested(connector: Connector) -> list[object]:
+    return [getattr(connector, name) for name in _TESTED]
+
+
+def _forget_verdict(connector: Connector) -> None:
+    """What was tested is not what is stored now."""
+    connector.check_state, connector.check_message, connector.check_what_to_do = CheckState.UNKNOWN, "", ""
+    connector.check_ms = connector.checked_at = connector.check_state_since = None
+
+
+def _checked_settings(given: ConnectorInput) -> tuple[dict[str, Any], dict[str, str]]:
     spec = registry.get(given.plugin).spec
     clean, problems = clean_settings(spec.settings, given.settings)
-    if not given.name.strip():
-        problems["name"] = "Enter a name."
     if spec.credential_required and given.credential is None:
         problems["credential"] = f"{spec.label} needs a credential."
     if given.credential and given.credential.kind not in spec.credential_kinds:
         problems["credential"] = (
             f"{spec.label} takes {', '.join(spec.credential_kinds) or 'no credential'}, not {given.credential.kind}."
         )
-    if problems:
-        raise Invalid(INPUT_INVALID, "The connector cannot be saved.", fields=problems)
-    return clean
+    return clean, problems
 
 
 def _as_values(connector: Connector) -> dict[str, object]:

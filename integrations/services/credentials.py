@@ -36,8 +36,16 @@ def create_credential(
 
 
 def rotate_credential(*, credential: Credential, values: Mapping[str, str], user: User | None) -> Credential:
-    """Store a new version of the secret; runs use it from their next slice on."""
-    public, secret = _split(_kind(credential.kind), {**credential.public, **values})
+    """Store a new version of the secret; runs use it from their next slice on.
+
+    A secret that is left out stays as it is; at least one has to be given.
+    """
+    declared = _kind(credential.kind)
+    given = {name: value for name, value in values.items() if value or name not in declared.secret_fields}
+    if not declared.secret_fields & given.keys():
+        first = min(declared.secret_fields)
+        raise Invalid(INPUT_INVALID, "There is no new secret.", fields={first: "Enter the new secret."})
+    public, secret = _split(declared, {**_opened(credential), **given})
     with transaction.atomic():
         locked = Credential.objects.select_for_update().get(pk=credential.pk)
         locked.current += 1
@@ -69,10 +77,14 @@ def delete_credential(*, credential: Credential) -> None:
 
 def open_credential(credential: Credential) -> dict[str, str]:
     """The fields of a credential for a plugin's use: decrypted here, handed to the plugin, kept nowhere."""
-    version = credential.versions.get(number=credential.current)
-    secret = msgspec.json.decode(encryption.decrypt(version.ciphertext, bound_to=_bound_to(credential, version)))
     Credential.objects.filter(pk=credential.pk).update(last_used_at=timezone.now())
-    return {**credential.public, **secret}
+    return _opened(credential)
+
+
+def _opened(credential: Credential) -> dict[str, str]:
+    version = credential.versions.get(number=credential.current)
+    plaintext = encryption.decrypt(version.ciphertext, bound_to=_bound_to(credential, version))
+    return {**credential.public, **msgspec.json.decode(plaintext, type=dict[str, str])}
 
 
 def _kind(key: str) -> CredentialKind:

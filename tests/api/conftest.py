@@ -88,11 +88,14 @@ def elsewhere(world: World) -> Api:
 
 
 @pytest.fixture
-def folder(settings: Settings, tmp_path: Path) -> Path:
-    """The folder that the instance allows, with one file of four orders, the third of them bad."""
+def folder(settings: Settings, tmp_path: Path, world: World) -> Path:
+    """The workspace's folder, with one file of four orders, the third of them bad; the other workspace has one too."""
     settings.FILE_ROOT = tmp_path
-    (tmp_path / "orders.csv").write_text(ORDERS)
-    return tmp_path
+    for workspace in (world.other, world.workspace):
+        own = tmp_path / workspace.slug
+        own.mkdir()
+        (own / "orders.csv").write_text(ORDERS)
+    return own
 
 
 def connector_body(**changes: object) -> dict[str, Any]:

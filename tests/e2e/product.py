@@ -42,8 +42,8 @@ class Product:
 
     @property
     def files(self) -> Path:
-        """The folder that connectors may use."""
-        return self.data / "files"
+        """The folder that the workspace's connectors may use."""
+        return self.data / "files" / "acme"
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         """Ask the API of the workspace; an error answer fails the test with its text."""
@@ -110,7 +110,7 @@ def running_product(folder: Path, **settings: str) -> Iterator[Product]:
         assert process.poll() is None, text
         password = text.split("One-time password (shown only now): ")[1].split()[0]
         product = Product(port, folder / "data", process, environment, password)
-        product.files.mkdir(exist_ok=True)
+        product.files.mkdir(parents=True, exist_ok=True)
         product.shell('workspaces.create(name="Acme", slug="acme", owner=owner)')
         made = product.manage("token", "--email", EMAIL, "--workspace", "acme", "--scopes", SCOPES, "--json")
         yield Product(port, product.data, process, environment, password, json.loads(made.splitlines()[-1])["token"])

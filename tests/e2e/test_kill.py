@@ -86,7 +86,7 @@ def kill_workers_of(product: Product, run_id: str, kills: int) -> int:
 
         def has_moved(run: dict[str, Any] = run, committed: int = committed) -> bool:
             run.update(product.call("GET", f"runs/{run_id}/"))
-            return run["state"] == "succeeded" or (run["state"] == "running" and run["written"] > committed)
+            return bool(run["state"] == "succeeded" or (run["state"] == "running" and run["written"] > committed))
 
         wait_until(has_moved, "the run to move on", 30)
         if run["state"] == "succeeded":

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from accounts.errors import Conflict
-from accounts.models import AuditEntry
+from accounts.models import AuditEntry, Workspace
 from integrations.domain.lifecycle import DeadLetterState, RunState, Trigger
 from integrations.errors import (
     LEASE_LOST,
@@ -20,8 +22,9 @@ from integrations.errors import (
     RetryLater,
     StopRun,
 )
-from integrations.models import DeadLetter, Event, Run, RunBatch
+from integrations.models import Connector, DeadLetter, Event, Run, RunBatch
 from integrations.services import dead_letters, runs
+from integrations.services.connectors import file_root_of
 from integrations.services.execution import MAX_CLAIMS_WITHOUT_PROGRESS, execute_slice
 from tests.runs.conftest import MAPPING, Bench
 from tests.runs.listed import World
@@ -246,6 +249,13 @@ def test_a_stream_without_a_record_that_tells_its_columns_is_empty(bench: Bench,
     outside.has_schema = False
     run = bench.work(bench.start())
     assert (run.state, run.read, run.batches) == (RunState.SUCCEEDED, 0, 0)
+
+
+def test_a_workspace_cannot_reach_the_files_of_another(connector: Connector, tmp_path: Path, settings: Any) -> None:
+    settings.FILE_ROOT = tmp_path
+    other = Workspace.objects.create(slug="other", name="Other")
+    assert file_root_of(connector.workspace) == tmp_path / "acme"
+    assert file_root_of(other) == tmp_path / "other"
 
 
 def test_redrive_sends_the_dead_letters_again_and_settles_them(bench: Bench, outside: World) -> None:
