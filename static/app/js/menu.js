@@ -14,8 +14,13 @@ const isOpen = () => document.body.classList.contains("nav-open");
 
 on("click", "[data-nav-toggle]", () => drawer(!isOpen()));
 
-document.addEventListener("click", (event) => {
+function closeOthers(event) {
   document.querySelectorAll("[data-menu][open]").forEach((menu) => menu.contains(event.target) || (menu.open = false));
+}
+
+document.addEventListener("focusin", closeOthers);
+document.addEventListener("click", (event) => {
+  closeOthers(event);
   if (isOpen() && !side.contains(event.target) && !event.target.closest("[data-nav-toggle]")) drawer(false);
 });
 
