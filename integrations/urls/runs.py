@@ -1,5 +1,27 @@
-"""Addresses of the pages of runs."""
+"""Addresses of the overview, of runs and of dead letters."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from integrations.views import overview
+from integrations.views import runs as lists
+from integrations.views import runs_actions as actions
+from integrations.views import runs_detail as detail
+from integrations.views import runs_parts as parts
+
+HOME = "w/<slug:workspace>/"
+RUNS = HOME + "runs/"
+RUN = RUNS + "<uuid:run_id>/"
+LETTERS = HOME + "dead-letters/"
+
+urlpatterns: list[URLPattern] = [
+    path(HOME, overview.overview, name="overview"),
+    path(HOME + "curve/", overview.overview_curve, name="overview-curve"),
+    path(RUNS, lists.run_list, name="run-list"),
+    path(RUNS + "start/", actions.run_start, name="run-start"),
+    path(RUN, detail.run_detail, name="run-detail"),
+    path(RUN + "curve/", detail.run_curve, name="run-curve"),
+    path(RUN + "batches/", parts.run_batches, name="run-batches"),
+    path(RUN + "log/", parts.run_log, name="run-log"),
+    path(RUN + "cancel/", actions.run_cancel, name="run-cancel"),
+    path(RUN + "continue/", actions.run_continue, name="run-continue"),
+]

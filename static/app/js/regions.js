@@ -33,14 +33,15 @@ function setCounters(event) {
   }
 }
 
-/** At most one per 400 ms for an element, none while the tab is hidden; what was held back comes later. */
+/** At most one per 400 ms (or per data-live-calm) for an element, none while the tab is hidden; what was held back comes later. */
 function flush() {
   clearTimeout(timer);
   if (document.hidden) return;
   const now = performance.now();
   let next = Infinity;
   for (const element of waiting) {
-    const due = (last.get(element) ?? -CALM) + CALM;
+    const calm = Number(element.dataset.liveCalm ?? CALM);
+    const due = (last.get(element) ?? -calm) + calm;
     if (!element.isConnected) waiting.delete(element);
     else if (due > now) next = Math.min(next, due);
     else {

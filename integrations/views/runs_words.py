@@ -1,0 +1,81 @@
+"""What a run's page says of it in a sentence: what happened, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from accounts.errors import Conflict
+from integrations.domain.lifecycle import RunState, Trigger
+from integrations.models import Run
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`what` stands first and large; `todo` is empty where nothing is left to do."""
+
+    tone: str
+    what: str
+    todo: str = ""
+    code: str = ""
+
+
+def verdict_of(run: Run) -> Verdict:
+    """The sentence above everything else."""
+    if run.is_active:
+        return _active(run)
+    return _ENDED[RunState(run.state)](run)
+
+
+def can_continue(run: Run) -> bool:
+    """Whether a run may go on from this one's checkpoint (`services.continuation` decides for good)."""
+    has_failed = run.state in (RunState.FAILED, RunState.CANCELLED)
+    return has_failed and run.trigger != Trigger.REDRIVE and run.cursor is not None
+
+
+def active_run_notice(workspace: str, error: Conflict) -> SafeString:
+    """A conflict's message, with the way to the run that causes it."""
+    run = error.detail.get("run")
+    if not run:
+        return format_html("{}", str(error))
+    href = reverse("run-detail", args=[workspace, run])
+    return format_html('{} <a href="{}">Open the active run</a>', str(error), href)
+
+
+def _active(run: Run) -> Verdict:
+    if run.cancel_requested:
+        return Verdict("warn", "It stops after the batch that it is working on. What was written stays.")
+    if run.is_retrying:
+        return Verdict("warn", run.error_message, "Nothing to do: it tries again by itself.", run.error_code)
+    if run.state == RunState.QUEUED:
+        return Verdict("idle", "It waits for a worker.")
+    return Verdict("info", f"It is at work on batch {run.batches + 1}.")
+
+
+def _succeeded(run: Run) -> Verdict:
+    if not run.read:
+        sentence = "There was nothing to move: the source had no records for this run."
+        return Verdict("warn" if run.has_warnings else "ok", sentence)
+    sentence = f"All {run.read:,} records that were read are accounted for."
+    if run.set_aside:
+        todo = f"{run.set_aside:,} were set aside. Look at why, correct it, and redrive them."
+        return Verdict("warn", sentence, todo)
+    if run.has_warnings:
+        return Verdict("warn", sentence, "Its log has warnings.")
+    return Verdict("ok", sentence)
+
+
+def _failed(run: Run) -> Verdict:
+    return Verdict("bad", run.error_message or "It failed.", run.error_what_to_do, run.error_code)
+
+
+def _cancelled(run: Run) -> Verdict:
+    if run.batches:
+        return Verdict("idle", f"It was cancelled after batch {run.batches}. What it wrote stays, its checkpoint too.")
+    return Verdict("idle", "It was cancelled before it wrote anything.")
+
+
+_ENDED = {RunState.SUCCEEDED: _succeeded, RunState.FAILED: _failed, RunState.CANCELLED: _cancelled}
