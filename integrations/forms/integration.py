@@ -90,7 +90,7 @@ class IntegrationForm(ScheduleForm):
         widget=forms.TextInput(attrs={**_CODE, "list": "cursor-fields"}),
     )  # fmt: skip
     primary_key = forms.CharField(
-        max_length=500, required=False, label="Key of the source", help_text="Decides between equal cursors, e.g. id.",
+        max_length=500, required=False, label="Source key", help_text="Decides between equal cursors, e.g. id.",
         widget=forms.TextInput(attrs=_CODE),
     )  # fmt: skip
     destination = ConnectorField(queryset=Connector.objects.none(), label="Connector", empty_label="Choose a connector")

@@ -19,6 +19,7 @@ from integrations.models import Connector
 from integrations.pipeline.batch import columns_of
 from integrations.pipeline.preview import Preview, sample_preview
 from integrations.services.connectors import open_plugin
+from integrations.services.sample_memory import ShortMemory
 
 SAMPLE_AT_MOST = 20
 SAMPLE_SECONDS = 10.0
@@ -45,10 +46,16 @@ class _Sample:
 
 
 def preview(
-    *, source: Connector, stream: str, mapping: Dictionary[str, Any], limit: int = SAMPLE_AT_MOST
+    *,
+    source: Connector,
+    stream: str,
+    mapping: Dictionary[str, Any],
+    limit: int = SAMPLE_AT_MOST,
+    may_remember: bool = False,
 ) -> StreamPreview:
     """What a mapping makes of the first records of a stream; it need not be free of problems.
 
+    With `may_remember` the records may be those of a minute ago, read with the same settings and credential.
     Raises Invalid for what is no mapping, and the plugin's error where the sample cannot be read.
     """
     if not 1 <= limit <= SAMPLE_AT_MOST:
@@ -57,11 +64,34 @@ def preview(
         tried = Mapping.from_json(mapping)
     except MappingFormatError as error:
         raise Invalid(MAPPING_INVALID, "The mapping cannot be used.", fields={"mapping": str(error)}) from error
-    with closing(open_plugin(source, is_awaited=True)) as plugin:
-        sample = _read_sample(plugin, stream, limit)
+    key = (*_identity(source), stream, limit)
+    sample = (
+        _MEMORY.get(key, lambda: _sample(source, stream, limit)) if may_remember else _sample(source, stream, limit)
+    )
     schema = sample.records.schema
     made = sample_preview(tried, schema, sample.records, limit)
     return StreamPreview(made.problems, made.rows, columns_of(schema), sample.undecodable)
+
+
+_MEMORY = ShortMemory[_Sample](
+    seconds=60, values_at_most=16, bytes_at_most=1024 * 1024, size_of=lambda sample: sample.records.nbytes
+)
+
+
+def _identity(source: Connector) -> tuple[object, ...]:
+    """What a sample depends on beside its stream: where it was read, and by whose leave."""
+    credential = source.credential
+    return (
+        source.pk,
+        source.updated_at,
+        credential.pk if credential else None,
+        credential.current if credential else 0,
+    )
+
+
+def _sample(source: Connector, stream: str, limit: int) -> _Sample:
+    with closing(open_plugin(source, is_awaited=True)) as plugin:
+        return _read_sample(plugin, stream, limit)
 
 
 def _read_sample(plugin: Plugin, stream: str, limit: int) -> _Sample:

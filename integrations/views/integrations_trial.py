@@ -19,6 +19,7 @@ from accounts.requests import WorkspaceRequest
 from integrations.connectors.base import Stream
 from integrations.domain.mapping import check_mapping, identity_mapping
 from integrations.domain.schedule import upcoming
+from integrations.errors import RetryLater
 from integrations.forms.integration import IntegrationForm, ScheduleForm
 from integrations.forms.integration_rules import TYPES, RuleRow, rows_of_post, with_proposal
 from integrations.models import Connector
@@ -76,6 +77,11 @@ class Trial:
     error: SignalboxError | None = None
     is_denied: bool = False
     is_waiting: bool = False
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the source is only busy or away, so that trying again is all there is to do."""
+        return isinstance(self.error, RetryLater)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -151,13 +157,16 @@ def try_mapping(
     mapping = tried_mapping(rows, condition)
     if may_sample and source is not None and stream:
         try:
-            made = previews.preview(source=source, stream=stream, mapping=mapping.to_json(), limit=SAMPLES)
+            made = previews.preview(
+                source=source, stream=stream, mapping=mapping.to_json(), limit=SAMPLES, may_remember=True
+            )
         except SignalboxError as error:
             add_problems(sheet, condition, check_mapping(mapping, None))
             return Trial(sheet, [], error=error)
         add_problems(sheet, condition, made.problems)
         _add_examples(sheet, made.rows)
-        return Trial(sheet, _records(made.rows), made.undecodable)
+        targets = [rule.target for rule in mapping.fields]
+        return Trial(sheet, _records(made.rows, targets), made.undecodable)
     add_problems(sheet, condition, check_mapping(mapping, None))
     return Trial(sheet, [], is_denied=not may_sample, is_waiting=may_sample)
 
@@ -222,21 +231,20 @@ def _add_examples(sheet: Sheet, rows: tuple[PreviewRow, ...]) -> None:
         sheet.filter_notes.append(Note(f"{len(failed)} of {len(rows)} samples: {failed[0]}", tone="warn"))
 
 
-def _records(rows: tuple[PreviewRow, ...]) -> list[Record]:
+def _records(rows: tuple[PreviewRow, ...], targets: list[str]) -> list[Record]:
     rejected = [number for number, row in enumerate(rows, 1) if row.verdict == "rejected"]
     is_open = {*rejected[:OPEN_AT_MOST], *([] if rejected else [1])}
-    return [_record(number, row, is_open=number in is_open) for number, row in enumerate(rows, 1)]
+    return [_record(number, row, targets, is_open=number in is_open) for number, row in enumerate(rows, 1)]
 
 
-def _record(number: int, row: PreviewRow, *, is_open: bool) -> Record:
-    names = [*row.output, *(name for name in row.errors if name not in row.output and name != "filter")]
+def _record(number: int, row: PreviewRow, targets: list[str], *, is_open: bool) -> Record:
     return Record(
         number=number,
         verdict=row.verdict,
         inputs=[Cell(name, _text(value), value is None) for name, value in row.input.items()],
         outputs=[
             Cell(name, _text(row.output.get(name)), row.output.get(name) is None, row.errors.get(name, ""))
-            for name in names
+            for name in dict.fromkeys(targets)
         ],
         filter_error=row.errors.get("filter", ""),
         is_open=is_open,

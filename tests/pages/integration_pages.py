@@ -31,7 +31,7 @@ class Busy(Listed):
         raise RetryLater(RATE_LIMITED, "The shop asks to slow down.")
 
     def describe(self, stream: str) -> Stream:
-        raise RetryLater(RATE_LIMITED, "The shop asks to slow down.")
+        raise RetryLater(RATE_LIMITED, f"The shop asks to slow down at {stream}.")
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from tests.world import World, signed_in
 
 __all__ = ["outside"]
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("outside")]
-HTMX = {"HTTP_HX_REQUEST": "true"}
+HTMX = {"HX-Request": "true"}
 
 
-def page(world: World, query: str = "", **headers: str) -> str:
-    return signed_in(world.owner).get(world.url("integrations/") + query, **headers).content.decode()
+def page(world: World, query: str = "", headers: dict[str, str] | None = None) -> str:
+    return signed_in(world.owner).get(world.url("integrations/") + query, headers=headers).content.decode()
 
 
 def test_a_row_says_what_moves_where_how_it_went_and_when_it_runs(world: World) -> None:
@@ -70,14 +70,14 @@ def test_filters_in_the_address_narrow_the_list(world: World, query: str, found:
     letter_of(run_of(make(world.workspace, "orders"), "failed"))
     make(world.workspace, "stock", description="nightly")
     set_enabled(deployment=make(world.workspace, "refunds"), enabled=False)
-    shown = page(world, query, **HTMX)
+    shown = page(world, query, headers=HTMX)
     assert {name for name in ("orders", "stock", "refunds") if f">{name}</a>" in shown} == found
     assert found or "No integration fits" in shown
 
 
 def test_a_connector_narrows_the_list_to_what_reads_or_writes_it(world: World) -> None:
     deployment = make(world.workspace)
-    shown = page(world, f"?connector={deployment.version.source_id}", **HTMX)
+    shown = page(world, f"?connector={deployment.version.source_id}", headers=HTMX)
     assert ">numbers</a>" in shown
 
 
@@ -90,7 +90,7 @@ def test_a_filter_that_does_not_exist_is_said_to_be_one(world: World, query: str
 
 def test_htmx_gets_the_rows_alone(world: World) -> None:
     make(world.workspace)
-    shown = page(world, **HTMX)
+    shown = page(world, headers=HTMX)
     assert shown.lstrip().startswith("<section")
     assert 'data-live="run:*' in shown
 
@@ -99,11 +99,11 @@ def test_pages_go_on_and_back_by_name(world: World, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("integrations.views.integrations_rows.PAGE", 2)
     for name in ("a", "b", "c", "d", "e"):
         make(world.workspace, name)
-    first, second = page(world, **HTMX), page(world, "?after=b", **HTMX)
+    first, second = page(world, headers=HTMX), page(world, "?after=b", headers=HTMX)
     assert "after=b" in first
     assert "before=" not in first
     assert [name for name in "abcde" if f">{name}</a>" in second] == ["c", "d"]
-    back = page(world, "?before=e", **HTMX)
+    back = page(world, "?before=e", headers=HTMX)
     assert [name for name in "abcde" if f">{name}</a>" in back] == ["c", "d"]
     assert "before=c" in back
 
