@@ -133,7 +133,9 @@ class Bench:
         stream = {
             "name": "bulk", "path": "/bulk", "record_path": "data", "primary_key": ["id"],
             "params": {"size": str(self.rest_rows)},
-            "paging": {"paging": "page", "total_path": "total", "last_page": "short", "size_param": "per_page", "page_size": 1000},
+            "paging": {
+                "paging": "page", "total_path": "total", "last_page": "short", "size_param": "per_page", "page_size": 1000,
+            },
         }  # fmt: skip
         settings = {
             "base_url": f"http://127.0.0.1:{self.shop_port}",

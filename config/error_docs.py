@@ -7,7 +7,8 @@ from accounts.errors import CATALOGUE, ErrorCode
 HEADER = """# Errors
 
 Every error that a person can meet has a code, a message of its own, and what to do. The code stands on the page, in the
-log, and in the API's answers (`code` in the problem document). This list is generated: `manage.py errors > docs/errors.md`.
+log, and in the API's answers (`code` in the problem document). This list is generated:
+`manage.py errors > docs/errors.md`.
 
 | code | what happened | what to do |
 |---|---|---|

@@ -14,13 +14,13 @@ from __future__ import annotations
 from accounts.errors import SignalboxError, declare
 
 
-class NeedsPerson(SignalboxError):  # noqa: N818 - named by what the caller should do
+class NeedsPerson(SignalboxError):
     """A person must act; a retry would fail the same way."""
 
     status = 422
 
 
-class RetryLater(SignalboxError):  # noqa: N818 - named by what the caller should do
+class RetryLater(SignalboxError):
     """The other side is busy or away. `retry_after_seconds` is what it asked for, if it said."""
 
     status = 503
@@ -38,13 +38,13 @@ class RetryLater(SignalboxError):  # noqa: N818 - named by what the caller shoul
         self.retry_after_seconds = retry_after_seconds
 
 
-class StopRun(SignalboxError):  # noqa: N818 - named by what the caller should do
+class StopRun(SignalboxError):
     """This worker must stop this run now, without another write."""
 
     status = 409
 
 
-class RecordsRefused(SignalboxError):  # noqa: N818 - named by what the caller should do
+class RecordsRefused(SignalboxError):
     """The destination refused the batch for the content of one or more records; nothing of the batch was stored."""
 
     status = 422

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import Any, Protocol
 
@@ -55,7 +55,13 @@ def clean_settings(
 
 
 def _convert(setting: DeclaredSetting, value: Any) -> Any:
-    converters = {"integer": _integer, "boolean": _boolean, "choice": _choice, "json": _json, "url": _url}
+    converters: dict[str, Callable[[DeclaredSetting, Any], Any]] = {
+        "integer": _integer,
+        "boolean": _boolean,
+        "choice": _choice,
+        "json": _json,
+        "url": _url,
+    }
     return converters.get(str(setting.kind), _text)(setting, value)
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
 from asgiref.testing import ApplicationCommunicator
 from django.db import transaction
+from django.http import StreamingHttpResponse
 from django.test import AsyncClient, Client
 
 from accounts.models import Membership, Workspace
@@ -133,7 +135,9 @@ async def test_server_sent_events_carry_the_same_frames(world: World, monkeypatc
     client = AsyncClient()
     await client.aforce_login(world.viewer)
     answer = await client.get("/w/acme/events/stream/?after=0.0")
-    frames = [json.loads(part.removeprefix(b"data: ")) async for part in answer.streaming_content]
+    assert isinstance(answer, StreamingHttpResponse)
+    parts = [part async for part in cast("AsyncIterator[bytes]", answer.streaming_content)]
+    frames = [json.loads(part.removeprefix(b"data: ")) for part in parts]
     assert (frames[0]["hello"], frames[1]["events"][0]["kind"]) == (True, "run.progress")
     assert "ping" in frames[-1]
 

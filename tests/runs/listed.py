@@ -23,7 +23,7 @@ from integrations.connectors.base import (
 )
 from integrations.errors import LEASE_LOST, RECORD_REFUSED, RecordsRefused, StopRun
 
-SCHEMA = pa.schema([("id", pa.int64()), ("amount", pa.string())])
+SCHEMA = pa.schema([pa.field("id", pa.int64()), pa.field("amount", pa.string())])
 
 
 @dataclass

@@ -14,7 +14,7 @@ from accounts.errors import Conflict, Invalid
 from accounts.models import AuditEntry, Workspace
 from integrations import encryption
 from integrations.domain.schedule import ScheduleKind, Timetable
-from integrations.models import Connector, Credential, CredentialVersion, Deployment, Run, Schedule
+from integrations.models import Connector, Credential, CredentialVersion, Deployment, Policy, Run, Schedule
 from integrations.models.integration import ReadMode
 from integrations.services import credentials, integrations, policies, schedules
 from integrations.services.connectors import ConnectorInput, delete_connector, save_connector
@@ -133,7 +133,7 @@ def test_only_one_policy_is_the_default(workspace: Workspace, outside: World) ->
 
 
 def workspace_defaults(workspace: Workspace) -> list[Any]:
-    return [found for found in policies.Policy.objects.of(workspace) if found.is_default]
+    return [found for found in Policy.objects.of(workspace) if found.is_default]
 
 
 @pytest.mark.parametrize(
