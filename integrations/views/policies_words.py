@@ -1,0 +1,30 @@
+"""What the pages of policies say: effective rules by section, each with where its value came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from accounts.models import Workspace
+from integrations.domain.policy import RULES, SECTIONS, EffectivePolicy, EffectiveRule, Number, Rule
+from integrations.models import Policy
+
+
+@dataclass(frozen=True)
+class ShownRule:
+    """An effective rule, and the id of the policy that it came from (None: the instance)."""
+
+    effective: EffectiveRule
+    policy_id: UUID | None
+
+
+def sections_of(policy: EffectivePolicy, workspace: Workspace) -> list[tuple[str, list[ShownRule]]]:
+    """The rules by section, in the order of the declaration."""
+    ids = dict(Policy.objects.of(workspace).values_list("name", "pk"))
+    rules = [ShownRule(rule, ids.get(rule.policy)) for rule in policy.rules.values()]
+    return [(title, [rule for rule in rules if rule.effective.rule.section == key]) for key, title in SECTIONS.items()]
+
+
+def rules_set(policy: Policy) -> list[tuple[Rule, Number]]:
+    """The rules that a policy sets, in the order of the declaration."""
+    return [(rule, policy.rules[rule.name]) for rule in RULES.values() if rule.name in policy.rules]

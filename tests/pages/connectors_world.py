@@ -1,0 +1,103 @@
+"""What the tests of the pages of connectors, credentials and policies share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from accounts.models import AuditEntry, User
+from accounts.request_context import Actor, acting_as
+from integrations.models import Connector, Credential, Event, Policy
+from integrations.services.connectors import ConnectorInput, save_connector
+from integrations.services.credentials import create_credential
+from integrations.services.integrations import Flow, create_integration
+from integrations.services.policies import save_policy
+from tests.world import World, signed_in
+
+CANARY = "canary-9f2e77c1"
+XSS = "<script>alert(1)</script>"
+HTMX = {"HTTP_HX_REQUEST": "true"}
+
+
+def page(user: User, url: str, status: int = 200, **query: object) -> str:
+    """The text of a page, as somebody sees it."""
+    return text_of(signed_in(user).get(url, query), status)
+
+
+def post(client: Client, url: str, data: dict[str, object], status: int = 302, **headers: str) -> Any:
+    """Send a form; the answer is a test client's response, for which the stubs have no name."""
+    answer: Any = client.post(url, data, **headers)  # type: ignore[arg-type]  # headers as WSGI names them
+    assert answer.status_code == status, answer.content.decode()[:3000]
+    return answer
+
+
+def text_of(answer: Any, status: int | None = None) -> str:
+    """The body of a response."""
+    assert status in (None, answer.status_code), answer.content.decode()[:3000]
+    text: str = answer.content.decode()
+    return text
+
+
+def make_files(world: World, name: str = "Order files", **settings: object) -> Connector:
+    with acting_as(Actor(user=world.owner)):
+        given = ConnectorInput(name=name, plugin="files", settings={"format": "csv", "pattern": "*.csv", **settings})
+        return save_connector(workspace=world.workspace, connector=None, given=given)
+
+
+def make_rest(world: World, credential: Credential | None, base_url: str, name: str = "Shop") -> Connector:
+    streams = [{"name": "items", "path": "/items", "primary_key": ["id"]}]
+    with acting_as(Actor(user=world.owner)):
+        given = ConnectorInput(
+            name=name, plugin="rest_api", settings={"base_url": base_url, "streams": streams}, credential=credential
+        )
+        return save_connector(workspace=world.workspace, connector=None, given=given)
+
+
+def make_credential(world: World, name: str = "Shop key", token: str = CANARY) -> Credential:
+    with acting_as(Actor(user=world.owner)):
+        return create_credential(
+            workspace=world.workspace, name=name, kind="bearer", values={"token": token}, user=world.owner
+        )
+
+
+def make_policy(world: World, name: str = "Patient", *, is_default: bool = False, **rules: float) -> Policy:
+    with acting_as(Actor(user=world.owner)):
+        return save_policy(
+            workspace=world.workspace,
+            policy=None,
+            name=name,
+            description="",
+            rules={key.replace("__", "."): value for key, value in rules.items()},
+            is_default=is_default,
+        )
+
+
+def use(world: World, connector: Connector, name: str = "orders-copy") -> None:
+    """An integration that reads and writes it."""
+    mapping = {"fields": [{"target": "id", "expression": "id", "type": "text", "required": True}], "filter": ""}
+    flow = Flow(connector, "orders.csv", connector, "copies", mapping, write_mode="append")
+    with acting_as(Actor(user=world.owner)):
+        create_integration(workspace=world.workspace, name=name, description="", flow=flow, user=world.owner)
+
+
+def stored_texts() -> str:
+    """Everything that the product wrote down where people may look."""
+    return repr([list(model.objects.values()) for model in (AuditEntry, Event, Connector, Credential, Policy)])
+
+
+@pytest.fixture
+def folder(settings: Settings, tmp_path: Path) -> Path:
+    """The folder that the instance allows, with one file of two orders."""
+    settings.FILE_ROOT = tmp_path
+    (tmp_path / "orders.csv").write_text("id,amount\n1,10.50\n2,20.00\n")
+    return tmp_path
+
+
+@pytest.fixture
+def owner(world: World) -> Client:
+    """The owner's browser."""
+    return signed_in(world.owner)
