@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 
 class DeclaredSetting(Protocol):
@@ -31,6 +31,10 @@ class DeclaredSetting(Protocol):
     def shown_when(self) -> tuple[str, tuple[str, ...]] | None: ...
 
 
+# A setting's value is what its kind says, hence Any.
+Converter: TypeAlias = Callable[[DeclaredSetting, Any], Any]
+
+
 def clean_settings(
     declared: Sequence[DeclaredSetting], values: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, str]]:
@@ -48,21 +52,11 @@ def clean_settings(
                 problems[setting.name] = f"{setting.label} is required."
             continue
         try:
-            clean[setting.name] = _convert(setting, value)
+            convert: Converter = _CONVERTERS.get(str(setting.kind), _text)
+            clean[setting.name] = convert(setting, value)
         except ValueError as error:
             problems[setting.name] = str(error)
     return clean, problems
-
-
-def _convert(setting: DeclaredSetting, value: Any) -> Any:
-    converters: dict[str, Callable[[DeclaredSetting, Any], Any]] = {
-        "integer": _integer,
-        "boolean": _boolean,
-        "choice": _choice,
-        "json": _json,
-        "url": _url,
-    }
-    return converters.get(str(setting.kind), _text)(setting, value)
 
 
 def _text(setting: DeclaredSetting, value: Any) -> str:
@@ -131,3 +125,12 @@ def _url(setting: DeclaredSetting, value: Any) -> str:
     if not text.startswith(("https://", "http://")):
         raise ValueError(f"{setting.label} begins with https:// or http://.")
     return text
+
+
+_CONVERTERS: dict[str, Converter] = {
+    "integer": _integer,
+    "boolean": _boolean,
+    "choice": _choice,
+    "json": _json,
+    "url": _url,
+}

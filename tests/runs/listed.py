@@ -23,7 +23,8 @@ from integrations.connectors.base import (
 )
 from integrations.errors import LEASE_LOST, RECORD_REFUSED, RecordsRefused, StopRun
 
-SCHEMA = pa.schema([pa.field("id", pa.int64()), pa.field("amount", pa.string())])
+COLUMNS: list[pa.Field[Any]] = [pa.field("id", pa.int64()), pa.field("amount", pa.string())]
+SCHEMA = pa.schema(COLUMNS)
 
 
 @dataclass
