@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from integrations.views import overview
+from integrations.views import dead_letters, dead_letters_actions, dead_letters_detail, overview
 from integrations.views import runs as lists
 from integrations.views import runs_actions as actions
 from integrations.views import runs_detail as detail
@@ -24,4 +24,8 @@ urlpatterns: list[URLPattern] = [
     path(RUN + "log/", parts.run_log, name="run-log"),
     path(RUN + "cancel/", actions.run_cancel, name="run-cancel"),
     path(RUN + "continue/", actions.run_continue, name="run-continue"),
+    path(LETTERS, dead_letters.dead_letter_list, name="dead-letter-list"),
+    path(LETTERS + "redrive/", dead_letters_actions.redrive, name="dead-letter-redrive"),
+    path(LETTERS + "discard/", dead_letters_actions.discard, name="dead-letter-discard"),
+    path(LETTERS + "<uuid:letter_id>/", dead_letters_detail.dead_letter_detail, name="dead-letter-detail"),
 ]
