@@ -21,7 +21,7 @@ from integrations.domain.mapping import check_mapping, identity_mapping
 from integrations.domain.schedule import upcoming
 from integrations.errors import RetryLater
 from integrations.forms.integration import IntegrationForm, ScheduleForm
-from integrations.forms.integration_rules import TYPES, RuleRow, rows_of_post, with_proposal
+from integrations.forms.integration_rules import TYPES, RuleRow, filled, rows_of_post, with_proposal
 from integrations.models import Connector
 from integrations.pipeline.batch import columns_of
 from integrations.pipeline.preview import PreviewRow
@@ -154,6 +154,9 @@ def try_mapping(
 ) -> Trial:
     """Check the rows, and try them on samples where there is a source and the person may see its records."""
     sheet = sheet_of(rows)
+    if not filled(rows) and not condition.strip():
+        # The editor says itself that there is no field yet; an error would be early.
+        return Trial(sheet, [], is_denied=not may_sample, is_waiting=may_sample)
     mapping = tried_mapping(rows, condition)
     if may_sample and source is not None and stream:
         try:

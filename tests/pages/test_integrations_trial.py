@@ -133,7 +133,9 @@ def test_a_wrong_type_is_said_and_the_rest_is_tried(world: World, outside: Outsi
 
 
 def test_nothing_typed_yet_is_said_as_such(world: World, outside: Outside) -> None:
-    assert "The mapping has no field." in post(world, "preview/", row=[])
+    shown = post(world, "preview/", row=[])
+    assert "Nothing to try yet" in shown
+    assert "data-tone" not in shown
 
 
 def test_a_source_that_fails_leaves_the_checks_of_the_expressions(world: World, outside: Outside) -> None:
