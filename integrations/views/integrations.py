@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -11,8 +9,9 @@ from django.views.decorators.http import require_GET
 from accounts.permissions import workspace_view
 from accounts.requests import WorkspaceRequest
 from integrations.forms.integration_filter import LETTERS, STATES, SWITCH, IntegrationFilterForm
-from integrations.models import Connector
-from integrations.views.integrations_rows import Listed, Wanted, list_integrations
+from integrations.models import Connector, Integration
+from integrations.views.integrations_rows import Wanted, rows_of, wanted_of
+from integrations.views.name_pages import NamePage, page_by_name
 
 _FILTERS = ("q", "state", "connector", "enabled", "letters")
 
@@ -22,16 +21,14 @@ _FILTERS = ("q", "state", "connector", "enabled", "letters")
 def integration_list(request: WorkspaceRequest) -> HttpResponse:
     """By name, narrowed by what the address says; the rows alone for htmx."""
     form = IntegrationFilterForm(request.GET, workspace=request.workspace)
-    listed = Listed([], "", "")
-    if form.is_valid():
-        data = form.cleaned_data
-        listed = list_integrations(request.workspace, _wanted(form), after=data["after"], before=data["before"])
     kept = {name: request.GET[name] for name in _FILTERS if request.GET.get(name)}
+    page: NamePage[Integration] = NamePage([], "", "")
+    if form.is_valid():
+        page = page_by_name(wanted_of(request.workspace, _wanted(form)), form.cleaned_data, kept=kept)
     context = {
         "form": form,
-        "rows": listed.rows,
-        "next": urlencode({**kept, "after": listed.after}) if listed.after else "",
-        "previous": urlencode({**kept, "before": listed.before}) if listed.before else "",
+        "page": page,
+        "rows": rows_of(request.workspace, page.rows),
         "is_filtered": bool(kept),
         "chosen": kept,
         "states": STATES,

@@ -1,4 +1,4 @@
-"""Reads the list of integrations: filters, pages by name, and what each row shows, in a fixed number of queries."""
+"""Reads the list of integrations: filters, and what each row shows, in a fixed number of queries."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from integrations.domain.lifecycle import DeadLetterState
 from integrations.forms.integration_filter import NEVER
 from integrations.models import DeadLetter, Deployment, Integration, Run
 from integrations.views.integrations_words import schedule_words
-
-PAGE = 50
 
 _HIDDEN = ("schema", "cursor", "start_cursor")
 
@@ -34,15 +32,6 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Listed:
-    """The rows, and the names from which the pages before and after go on, or the empty text."""
-
-    rows: list[Row]
-    after: str
-    before: str
-
-
-@dataclass(frozen=True)
 class Wanted:
     """What the address asks for; empty: everything."""
 
@@ -53,23 +42,9 @@ class Wanted:
     has_letters: bool = False
 
 
-def list_integrations(workspace: Workspace, wanted: Wanted, *, after: str = "", before: str = "") -> Listed:
-    """Integrations by name, `PAGE` at a time."""
-    found = _narrowed(Integration.objects.of(workspace), wanted)
-    if before:
-        page = list(found.filter(name__lt=before).order_by("-name")[: PAGE + 1])
-        has_before, has_after = len(page) > PAGE, True
-        page = list(reversed(page[:PAGE]))
-    else:
-        page = list((found.filter(name__gt=after) if after else found).order_by("name")[: PAGE + 1])
-        has_before, has_after = bool(after), len(page) > PAGE
-        page = page[:PAGE]
-    rows = _rows(workspace, page)
-    names = [integration.name for integration in page]
-    return Listed(rows, names[-1] if names and has_after else "", names[0] if names and has_before else "")
-
-
-def _narrowed(found: QuerySet[Integration], wanted: Wanted) -> QuerySet[Integration]:
+def wanted_of(workspace: Workspace, wanted: Wanted) -> QuerySet[Integration]:
+    """The integrations that the address asks for."""
+    found = Integration.objects.of(workspace)
     if wanted.words:
         found = found.filter(Q(name__icontains=wanted.words) | Q(description__icontains=wanted.words))
     if wanted.connector:
@@ -86,7 +61,8 @@ def _narrowed(found: QuerySet[Integration], wanted: Wanted) -> QuerySet[Integrat
     return found
 
 
-def _rows(workspace: Workspace, page: Sequence[Integration]) -> list[Row]:
+def rows_of(workspace: Workspace, page: Sequence[Integration]) -> list[Row]:
+    """What the list shows of a page of them."""
     deployments = {
         deployment.integration_id: deployment
         for deployment in Deployment.objects.of(workspace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -11,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from integrations.domain.schedule import ScheduleKind, Timetable
 from integrations.services.integrations import set_enabled
 from integrations.services.schedules import set_schedule
+from integrations.views.name_pages import page_by_name
 from tests.pages.integration_pages import letter_of, make, outside, run_of
 from tests.world import World, signed_in
 
@@ -96,7 +98,7 @@ def test_htmx_gets_the_rows_alone(world: World) -> None:
 
 
 def test_pages_go_on_and_back_by_name(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("integrations.views.integrations_rows.PAGE", 2)
+    monkeypatch.setattr("integrations.views.integrations.page_by_name", partial(page_by_name, size=2))
     for name in ("a", "b", "c", "d", "e"):
         make(world.workspace, name)
     first, second = page(world, headers=HTMX), page(world, "?after=b", headers=HTMX)

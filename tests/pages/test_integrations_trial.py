@@ -10,7 +10,7 @@ import pytest
 from integrations.connectors import registry
 from integrations.forms.integration_rules import RuleRow, free_id, with_proposal
 from integrations.services.sample_memory import ShortMemory
-from integrations.views.integrations_trial import try_mapping
+from integrations.views.integrations_samples import try_mapping
 from integrations.views.integrations_words import cron_words, interval_words
 from tests.pages.integration_pages import connector, form, outside
 from tests.runs.listed import Listed
