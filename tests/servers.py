@@ -116,29 +116,52 @@ def _postgres_user() -> str | None:
         pytest.skip("PostgreSQL cannot run as root and there is no user postgres: apt-get install postgresql")
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Server]:
-    """A PostgreSQL of our own, superuser `signalbox` without a password; make a database of your own in it."""
-    initdb, postgres, user = _postgres_binary("initdb"), _postgres_binary("postgres"), _postgres_user()
-    with tempfile.TemporaryDirectory(prefix="signalbox-pg-") as folder:
+@dataclass(frozen=True)
+class PostgresFolder:
+    """The data of a private PostgreSQL, superuser `signalbox` without a password; `running` starts a server on it."""
+
+    path: Path
+    port: int
+
+    @classmethod
+    def make(cls, path: Path) -> "PostgresFolder":
+        """Initialise the folder and choose a port, which it keeps."""
+        initdb, user = _postgres_binary("initdb"), _postgres_user()
         if user:
-            shutil.chown(folder, user, user)
+            shutil.chown(path, user, user)
         subprocess.run(
-            [initdb, "--pgdata", folder, "--username", "signalbox", *INITDB_OPTIONS],
+            [initdb, "--pgdata", str(path), "--username", "signalbox", *INITDB_OPTIONS],
             check=True,
             capture_output=True,
             cwd="/",
             user=user,
             group=user,
         )
-        port = free_port()
-        options = {"port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off"}
-        options |= {"synchronous_commit": "off", "full_page_writes": "off", "max_connections": 100}
-        command = [postgres, "-D", folder, *(f"--{name}={value}" for name, value in options.items())]
-        with running(command, port=port, name="PostgreSQL", user=user) as pid:
-            url = f"postgresql://signalbox@127.0.0.1:{port}/postgres"
-            wait_until(lambda: _accepts(url), "PostgreSQL to accept connections")
-            yield Server(url, "127.0.0.1", port, pid)
+        return cls(path, free_port())
+
+    @property
+    def url(self) -> str:
+        """The address of its first database."""
+        return f"postgresql://signalbox@127.0.0.1:{self.port}/postgres"
+
+    @contextlib.contextmanager
+    def running(self, **options: str) -> Iterator[Server]:
+        """Run a server until the block ends; `options` are PostgreSQL's own."""
+        options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off", **options}
+        command = [_postgres_binary("postgres"), "-D", str(self.path), f"--port={self.port}"]
+        command += [f"--{name}={value}" for name, value in options.items()]
+        with running(command, port=self.port, name="PostgreSQL", user=_postgres_user()) as pid:
+            wait_until(lambda: _accepts(self.url), "PostgreSQL to accept connections")
+            yield Server(self.url, "127.0.0.1", self.port, pid)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Server]:
+    """A PostgreSQL of our own, superuser `signalbox` without a password; make a database of your own in it."""
+    with tempfile.TemporaryDirectory(prefix="signalbox-pg-") as folder:
+        options = {"synchronous_commit": "off", "full_page_writes": "off", "max_connections": "100"}
+        with PostgresFolder.make(Path(folder)).running(**options) as server:
+            yield server
 
 
 def _accepts(url: str) -> bool:
