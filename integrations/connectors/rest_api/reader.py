@@ -125,11 +125,15 @@ class StreamReader:
             yield self._flush()
 
     def _begin(self, executor: ThreadPoolExecutor, following: Turn) -> Future[Page] | None:
-        """Start to fetch the page that follows; a refusal waits in the future, behind the page before it."""
+        """Start to fetch the page that follows; past the limit the refusal waits behind the page before it.
+
+        A page that leads back is refused with where it leads: there is no cursor after it, so its records must not be
+        handed on, or a run that continues would hand them on again.
+        """
         if not following.goes_on:
             return None
+        self._guard.enter(following.position, self._stream.name)
         try:
-            self._guard.enter(following.position, self._stream.name)
             self._count_page()
         except SignalboxError as error:
             refused: Future[Page] = Future()
