@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, Min, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from accounts.errors import CATALOGUE
 from accounts.paging import Page, page_of
 from accounts.permissions import workspace_view
 from accounts.requests import WorkspaceRequest
@@ -29,8 +28,8 @@ class Reason:
     code: str
     field: str
     count: int
+    records: int
     example: str
-    meaning: str
     query: str
     is_chosen: bool
 
@@ -67,6 +66,8 @@ def _found(request: WorkspaceRequest, form: forms.DeadLetterFilterForm, kept: di
         "letters": page.rows,
         "reasons": reasons[:GROUPS],
         "total": sum(reason.count for reason in matching),
+        "redrivable": sum(reason.records for reason in matching),
+        "may_choose": any(request.access.allows(f"deadletter.{act}") for act in ("redrive", "discard")),
         "query": urlencode(kept),
         "older": urlencode({**kept, "before": page.before}) if page.before else "",
         "newer": urlencode({**kept, "after": page.after}) if page.after else "",
@@ -76,17 +77,19 @@ def _found(request: WorkspaceRequest, form: forms.DeadLetterFilterForm, kept: di
 
 def _reasons(letters: QuerySet[DeadLetter], kept: dict[str, str]) -> list[Reason]:
     """All reasons of these letters, the most frequent first."""
-    rows = letters.order_by().values("code", "field").annotate(count=Count("id"), example=Min("reason"))
+    rows = (
+        letters.order_by()
+        .values("code", "field")
+        .annotate(count=Count("id"), records=Count("id", filter=Q(is_record=True)), example=Min("reason"))
+    )
     others = {name: value for name, value in kept.items() if name not in ("code", "field")}
-    return [
-        _reason(row["code"], row["field"], row["count"], row["example"], others, kept)
-        for row in sorted(rows, key=lambda row: (-row["count"], row["code"], row["field"]))
-    ]
+    ordered = sorted(rows, key=lambda row: (-row["count"], row["code"], row["field"]))
+    return [_reason(dict(row), others, kept) for row in ordered]
 
 
-def _reason(code: str, field: str, count: int, example: str, others: dict[str, str], kept: dict[str, str]) -> Reason:
+def _reason(row: dict[str, Any], others: dict[str, str], kept: dict[str, str]) -> Reason:
+    code, field = row["code"], row["field"]
     by_reason = {"code": code, **({"field": field} if field else {})}
     is_chosen = kept.get("code") == code and kept.get("field", field) == field
-    meaning = CATALOGUE[code].meaning if code in CATALOGUE else ""
     query = urlencode(others if is_chosen else {**others, **by_reason})
-    return Reason(code, field, count, example, meaning, query, is_chosen)
+    return Reason(**row, query=query, is_chosen=is_chosen)

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 from accounts.errors import Conflict, Invalid
 from accounts.permissions import workspace_view
 from accounts.requests import WorkspaceRequest
+from accounts.templatetags.signalbox import number
 from integrations.forms import dead_letter as forms
 from integrations.models import DeadLetter, Deployment, Run
 from integrations.services import dead_letters
@@ -66,7 +67,7 @@ def discard(request: WorkspaceRequest) -> HttpResponse:
         except Invalid as error:
             problem = error.fields.get("reason", error.message)
         else:
-            messages.success(request, f"{count:,} dead letter{'s are' if count != 1 else ' is'} discarded.")
+            messages.success(request, f"{number(count)} dead letter{'s are' if count != 1 else ' is'} discarded.")
             return _to_list(request, form)
     context = {
         "letters": letters,
@@ -91,7 +92,7 @@ def _after_redrive(
     for deployment, run in started:
         count = DeadLetter.objects.of(request.workspace).filter(redrive=run).count()
         href = reverse("run-detail", args=[request.workspace.slug, run.pk])
-        words = f"{count:,} record{'s are' if count != 1 else ' is'} sent again by {deployment.integration.name}."
+        words = f"{number(count)} record{'s are' if count != 1 else ' is'} sent again by {deployment.integration.name}."
         messages.success(request, format_html('{} <a href="{}">Open the redrive run</a>', words, href))
     if len(started) == 1:
         return redirect("run-detail", request.workspace.slug, started[0][1].pk)

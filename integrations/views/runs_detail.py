@@ -18,7 +18,7 @@ from integrations.domain.lifecycle import RunState
 from integrations.models import Event, Run
 from integrations.views.runs_parts import batches_context, cursor_text, log_context
 from integrations.views.runs_rows import took
-from integrations.views.runs_speed import Pace, curve_of_run, pace_of
+from integrations.views.runs_speed import Pace, curve_of_run, left_words, pace_of
 from integrations.views.runs_words import can_continue, verdict_of
 
 _HEAVY = ("schema", "start_cursor", "version__mapping", "deployment__cursor")
@@ -62,6 +62,7 @@ def run_of(request: WorkspaceRequest, run_id: UUID) -> Run:
 
 def _head(request: WorkspaceRequest, run: Run) -> dict[str, Any]:
     is_working = run.state == RunState.RUNNING
+    pace = pace_of(run) if is_working else Pace(None, None)
     may_read_log = request.access.allows("run.logs.read")
     return {
         "run": run,
@@ -70,7 +71,8 @@ def _head(request: WorkspaceRequest, run: Run) -> dict[str, Any]:
         "can_continue": can_continue(run),
         "took": took(run, timezone.now()),
         "percent": None if run.progress is None else min(100, int(run.progress * 100)),
-        "pace": pace_of(run) if is_working else Pace(None, None),
+        "per_second": pace.per_second,
+        "left": "" if pace.left_seconds is None else left_words(pace.left_seconds),
         "warnings": _warnings(run) if run.has_warnings and may_read_log else [],
         "followed_by": Run.objects.of(request.workspace).filter(continues=run).only("id", "state").first(),
     }
@@ -78,7 +80,9 @@ def _head(request: WorkspaceRequest, run: Run) -> dict[str, Any]:
 
 def _warnings(run: Run) -> list[str]:
     lines = Event.objects.filter(run_id=run.pk, kind="run.warning").order_by("seq")
-    return list(lines.values_list("message", flat=True)[:_WARNINGS_SHOWN])
+    found = list(lines.values_list("message", flat=True)[:_WARNINGS_SHOWN])
+    # The verdict itself tells of records that were set aside.
+    return [] if run.set_aside and len(found) == 1 else found
 
 
 def _facts(run: Run) -> dict[str, Any]:

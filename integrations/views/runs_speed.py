@@ -9,7 +9,7 @@ from datetime import datetime
 from integrations.domain.lifecycle import BatchState
 from integrations.models import Run, RunBatch
 
-RECENT_BATCHES = 12
+RECENT_BATCHES = 40
 CURVE_BATCHES = 5_000
 CURVE_POINTS = 240
 
@@ -21,7 +21,7 @@ Step = tuple[datetime, int, float | None]
 class Pace:
     """Records a second over the last batches, and the seconds that are left; None where nobody can know."""
 
-    per_second: float | None
+    per_second: int | None
     left_seconds: float | None
 
 
@@ -42,7 +42,14 @@ def pace(started_at: datetime | None, steps: Sequence[Step]) -> Pace:
     records = sum(count for _, count, _ in (steps[1:] if has_before else steps))
     moved = (steps[-1][2] or 0.0) - far
     left = (1 - (steps[-1][2] or 0.0)) / (moved / seconds) if moved > 0 else None
-    return Pace(records / seconds, left)
+    return Pace(round(records / seconds), left)
+
+
+def left_words(seconds: float) -> str:
+    """How long, as roughly as anybody can know it: `18 s`, `3 min`, `2 h`."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 5400 else f"{round(seconds / 3600)} h"
 
 
 def curve_of_run(run: Run) -> dict[str, object]:

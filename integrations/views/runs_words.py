@@ -9,6 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from accounts.errors import Conflict
+from accounts.templatetags.signalbox import number
 from integrations.domain.lifecycle import RunState, Trigger
 from integrations.models import Run
 
@@ -59,9 +60,9 @@ def _succeeded(run: Run) -> Verdict:
     if not run.read:
         sentence = "There was nothing to move: the source had no records for this run."
         return Verdict("warn" if run.has_warnings else "ok", sentence)
-    sentence = f"All {run.read:,} records that were read are accounted for."
+    sentence = f"All {number(run.read)} records that were read are accounted for."
     if run.set_aside:
-        todo = f"{run.set_aside:,} were set aside. Look at why, correct it, and redrive them."
+        todo = f"{number(run.set_aside)} were set aside. Look at why, correct it, and redrive them."
         return Verdict("warn", sentence, todo)
     if run.has_warnings:
         return Verdict("warn", sentence, "Its log has warnings.")

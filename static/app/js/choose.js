@@ -10,17 +10,19 @@ const setOf = (form) => chosen.get(form.dataset.choose) ?? chosen.set(form.datas
 function show(form) {
   const everything = form.querySelector("[data-choose-everything]");
   const boxes = ticks(form);
-  const count = everything?.checked ? Number(everything.dataset.chooseEverything) : boxes.filter((box) => box.checked).length;
+  const ticked = boxes.filter((box) => box.checked);
+  const all = everything?.checked ? Number(everything.dataset.chooseEverything) : ticked.length;
+  const count = everything?.checked ? Number(everything.dataset.chooseRecords) : ticked.filter((box) => "record" in box.dataset).length;
   for (const box of boxes) box.disabled = Boolean(everything?.checked);
-  for (const button of form.querySelectorAll("[data-choose-needs]")) button.disabled = count === 0;
+  for (const button of form.querySelectorAll("[data-choose-needs]")) button.disabled = (button.dataset.chooseNeeds === "records" ? count : all) === 0;
   for (const words of form.querySelectorAll("[data-choose-words]")) {
     const [one, many, none] = words.dataset.chooseWords.split("|");
     words.textContent = (count === 0 ? none : count === 1 ? one : many).replace("{n}", number(count));
   }
-  const all = form.querySelector("[data-choose-page]");
-  if (!all) return;
-  all.checked = boxes.length > 0 && boxes.every((box) => box.checked);
-  all.indeterminate = !all.checked && boxes.some((box) => box.checked);
+  const page = form.querySelector("[data-choose-page]");
+  if (!page) return;
+  page.checked = boxes.length > 0 && ticked.length === boxes.length;
+  page.indeterminate = !page.checked && ticked.length > 0;
 }
 
 on("change", "[data-choose] input[type=checkbox]", (box) => {
