@@ -159,7 +159,9 @@ def problems_of(rules: Mapping[str, object]) -> dict[str, str]:
 
 
 def _is_number(value: object) -> TypeGuard[Number]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and (isinstance(value, int) or isfinite(value))
+    )
 
 
 def effective(levels: Sequence[Level]) -> EffectivePolicy:

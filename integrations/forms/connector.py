@@ -42,9 +42,9 @@ class SettingRow:
     faulty_line: str
 
     @property
-    def is_required(self) -> bool:
-        """A choice always has a value."""
-        return self.setting.required
+    def is_optional(self) -> bool:
+        """Whether it may stay empty; what has a default always has a value."""
+        return not (self.setting.required or self.setting.default or self.setting.kind is SettingKind.CHOICE)
 
     @property
     def is_boolean(self) -> bool:
@@ -52,7 +52,7 @@ class SettingRow:
 
     @property
     def is_wide(self) -> bool:
-        return self.setting.kind is SettingKind.JSON
+        return self.setting.kind in (SettingKind.JSON, SettingKind.URL)
 
 
 class ConnectorForm(forms.Form):
@@ -62,7 +62,7 @@ class ConnectorForm(forms.Form):
     environment = forms.ChoiceField(choices=Environment.choices, initial=Environment.PRODUCTION)
     credential = CredentialField(queryset=Credential.objects.none(), required=False, empty_label="None")
     policy = forms.ModelChoiceField(
-        queryset=Policy.objects.none(), required=False, empty_label="None of its own: what the workspace says"
+        queryset=Policy.objects.none(), required=False, empty_label="What the workspace says"
     )
 
     # Django's own arguments are passed on as they come.
@@ -91,7 +91,9 @@ class ConnectorForm(forms.Form):
                 field=self[PREFIX + setting.name],
                 depends_on=self[PREFIX + other].html_name if other else "",
                 depends_values=json.dumps(values) if other else "",
-                when=f"Matters where {labels[other].label} is {' or '.join(shown) or ', '.join(values)}." if other else "",
+                when=f"Matters where {labels[other].label} is {' or '.join(shown) or ', '.join(values)}."
+                if other
+                else "",
                 is_off=bool(other) and str(self[PREFIX + other].value()) not in values,
                 faulty_line=self._faulty_line(setting),
             )

@@ -7,17 +7,19 @@ from typing import Any
 
 from django import forms
 
-from integrations.connectors.base import CredentialKind
+from integrations.connectors.base import CredentialKind, Setting
 from integrations.forms.declared import field_of
 
 PREFIX = "value-"
 
 
-class RotateForm(forms.Form):
+class ValuesForm(forms.Form):
     """Each field of a kind under `value-<name>`; of what is stored only the public part is shown."""
 
     # Django's own arguments are passed on as they come.
-    def __init__(self, *args: Any, kind: CredentialKind, public: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, kind: CredentialKind, public: Mapping[str, str] | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.kind = kind
         for setting in kind.fields:
@@ -31,7 +33,11 @@ class RotateForm(forms.Form):
 
     def value_fields(self) -> list[tuple[forms.BoundField, bool]]:
         """The fields of the kind, each with whether it must be given."""
-        return [(self[PREFIX + setting.name], setting.required) for setting in self.kind.fields]
+        return [(self[PREFIX + setting.name], self.must_be_given(setting)) for setting in self.kind.fields]
+
+    def must_be_given(self, setting: Setting) -> bool:
+        """As declared; the service says so again."""
+        return setting.required
 
     def say(self, problems: dict[str, str]) -> None:
         """Put a service's messages at the fields that they name."""
@@ -40,19 +46,7 @@ class RotateForm(forms.Form):
             self.add_error(field if field in self.fields else None, message)
 
 
-class NewSecretForm(RotateForm):
-    """A rotation brings a new secret; without one it would store an empty one."""
-
-    def clean(self) -> dict[str, Any] | None:
-        """Ask for a secret."""
-        cleaned = super().clean()
-        secrets = [PREFIX + name for name in sorted(self.kind.secret_fields)]
-        if not any(self.cleaned_data.get(name) for name in secrets):
-            self.add_error(secrets[0], "Enter the new one.")
-        return cleaned
-
-
-class KindForm(RotateForm):
+class KindForm(ValuesForm):
     """A new credential of one kind."""
 
     name = forms.CharField(
@@ -60,3 +54,11 @@ class KindForm(RotateForm):
         help_text="What it opens, for example: Shop, read only.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
     )
+
+
+class RotateForm(ValuesForm):
+    """New values of a stored credential: a rotation brings at least one new secret."""
+
+    def must_be_given(self, setting: Setting) -> bool:
+        """As declared, and the secret where there is only one."""
+        return setting.required or self.kind.secret_fields == {setting.name}

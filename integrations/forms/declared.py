@@ -18,10 +18,16 @@ def field_of(setting: Setting, *, is_secret: bool = False) -> forms.Field:
     if is_secret:
         return _secret(setting)
     if setting.kind is SettingKind.BOOLEAN:
-        return forms.BooleanField(label=setting.label, required=False, initial=bool(setting.default), help_text=setting.help)
+        return forms.BooleanField(
+            label=setting.label, required=False, initial=bool(setting.default), help_text=setting.help
+        )
     if setting.kind is SettingKind.CHOICE:
         field = forms.ChoiceField(
-            label=setting.label, choices=setting.choices, required=False, initial=setting.default, help_text=setting.help
+            label=setting.label,
+            choices=setting.choices,
+            required=False,
+            initial=setting.default,
+            help_text=setting.help,
         )
         field.error_messages["invalid_choice"] = f"{setting.label} is one of the choices."
         return field
@@ -62,7 +68,9 @@ def _widget(setting: Setting) -> forms.Widget:
         return forms.Textarea(attrs={**attrs, "class": "mono", "rows": 3, "data-json": ""})
     if setting.kind is SettingKind.INTEGER:
         bounds = {"min": setting.minimum, "max": setting.maximum}
-        return forms.NumberInput(attrs={**attrs, "inputmode": "numeric", **{k: v for k, v in bounds.items() if v is not None}})
+        return forms.NumberInput(
+            attrs={**attrs, "inputmode": "numeric", **{k: v for k, v in bounds.items() if v is not None}}
+        )
     if setting.kind is SettingKind.URL:
         return forms.URLInput(attrs={**attrs, "placeholder": "https://"})
     return forms.TextInput(attrs=attrs)

@@ -33,7 +33,10 @@ class PolicyForm(forms.Form):
     def sections(self) -> list[tuple[str, list[tuple[forms.BoundField, EffectiveRule]]]]:
         """The rules by section, each with what it would inherit."""
         return [
-            (title, [(self[rule.name], self.inherited.rules[rule.name]) for rule in RULES.values() if rule.section == key])
+            (
+                title,
+                [(self[rule.name], self.inherited.rules[rule.name]) for rule in RULES.values() if rule.section == key],
+            )
             for key, title in SECTIONS.items()
         ]
 

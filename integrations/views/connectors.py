@@ -87,7 +87,10 @@ def connector_streams(request: WorkspaceRequest, connector_id: UUID) -> HttpResp
 def connector_delete(request: WorkspaceRequest, connector_id: UUID) -> HttpResponse:
     """Ask for the name, then delete it, unless an integration uses it."""
     connector = connector_of(request, connector_id)
-    users = [(use.integration.name, "integration-detail", use.integration.pk) for use in uses_of(request.workspace, connector)]
+    users = [
+        (use.integration.name, "integration-detail", use.integration.pk)
+        for use in uses_of(request.workspace, connector)
+    ]
     return confirm_deletion(
         request,
         word="connector",

@@ -46,7 +46,7 @@ def catalogue_entry(spec: PluginSpec) -> CatalogueEntry:
 
 
 def settings_of(connector: Connector, spec: PluginSpec) -> list[ShownSetting]:
-    """The settings that count, in the order of the declaration. None of them is a secret: those stand in credentials."""
+    """The settings that count, in the order of the declaration; secrets stand in credentials."""
     declared = [setting for setting in spec.settings if setting.name in connector.settings]
     return [_shown(setting, connector.settings[setting.name]) for setting in declared]
 

@@ -22,7 +22,7 @@ from integrations.connectors import registry
 from integrations.connectors.base import CredentialKind
 from integrations.connectors.credential_kinds import CREDENTIAL_KINDS
 from integrations.forms.connector_filter import KINDS, CredentialFilterForm
-from integrations.forms.credential import KindForm, NewSecretForm
+from integrations.forms.credential import KindForm, RotateForm
 from integrations.models import Connector, Credential
 from integrations.services import credentials as services
 from integrations.views.deletion import confirm_deletion
@@ -122,14 +122,16 @@ def credential_rotate(request: WorkspaceRequest, credential_id: UUID) -> HttpRes
     """Take a new secret; runs use it from their next slice on."""
     credential = _credential_of(request, credential_id)
     posted = request.POST if request.method == "POST" else None
-    form = NewSecretForm(posted, kind=CREDENTIAL_KINDS[credential.kind], public=credential.public)
+    form = RotateForm(posted, kind=CREDENTIAL_KINDS[credential.kind], public=credential.public)
     if request.method == "POST" and form.is_valid():
         try:
             rotated = services.rotate_credential(credential=credential, values=form.values(), user=request.user)
         except Invalid as error:
             form.say(error.fields)
         else:
-            messages.success(request, f"{rotated.name} is at version {rotated.current}. Runs use it from their next slice on.")
+            messages.success(
+                request, f"{rotated.name} is at version {rotated.current}. Runs use it from their next slice on."
+            )
             return redirect("credential-list", request.workspace.slug)
     context = {"form": form, "credential": credential, "kind": form.kind, "users": _users(credential)}
     return render(request, "integrations/credential_rotate.html", context, status=400 if form.errors else 200)

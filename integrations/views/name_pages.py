@@ -22,7 +22,9 @@ class NamePage(Generic[M]):
     next: str
 
 
-def page_by_name(rows: QuerySet[M], asked: Mapping[str, str], *, kept: Mapping[str, str], size: int = PAGE) -> NamePage[M]:
+def page_by_name(
+    rows: QuerySet[M], asked: Mapping[str, str], *, kept: Mapping[str, str], size: int = PAGE
+) -> NamePage[M]:
     """Rows with a name after `asked["after"]` or before `asked["before"]`; `kept` are the filters of the address."""
     after, before = asked.get("after", ""), asked.get("before", "")
     if before:

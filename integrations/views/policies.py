@@ -91,10 +91,12 @@ def policy_effective(request: WorkspaceRequest) -> HttpResponse:
     context: dict[str, Any] = {"form": form, "chosen": request.GET}  # what templates see
     if form.is_valid():
         connector, integration = form.cleaned_data["connector"], form.cleaned_data["integration"]
-        effective = services.effective_policy(
-            workspace=request.workspace, connector=connector, integration=integration
-        )
-        context |= {"sections": sections_of(effective, request.workspace), "connector": connector, "integration": integration}
+        effective = services.effective_policy(workspace=request.workspace, connector=connector, integration=integration)
+        context |= {
+            "sections": sections_of(effective, request.workspace),
+            "connector": connector,
+            "integration": integration,
+        }
     context["connectors"] = list(Connector.objects.of(request.workspace).values_list("pk", "name"))
     context["integrations"] = list(Integration.objects.of(request.workspace).values_list("pk", "name"))
     return render(request, "integrations/policy_effective.html", context, status=200 if form.is_valid() else 400)
@@ -122,7 +124,10 @@ def _edit(request: WorkspaceRequest, form: PolicyForm, policy: Policy | None) ->
     stored = _policy_of(request, policy.pk) if policy else None
     context: dict[str, Any] = {"form": form, "policy": stored}  # what templates see
     if stored:
-        context |= {"connectors": stored.connectors.order_by("name"), "integrations": stored.integrations.order_by("name")}
+        context |= {
+            "connectors": stored.connectors.order_by("name"),
+            "integrations": stored.integrations.order_by("name"),
+        }
         context["rules"] = rules_set(stored)
     return render(request, "integrations/policy_form.html", context, status=400 if form.errors else 200)
 

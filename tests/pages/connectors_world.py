@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +21,17 @@ from tests.world import World, signed_in
 
 CANARY = "canary-9f2e77c1"
 XSS = "<script>alert(1)</script>"
-HTMX = {"HTTP_HX_REQUEST": "true"}
+HTMX: dict[str, Any] = {"HTTP_HX_REQUEST": "true"}  # as the test client takes what WSGI names
 
 
-def page(user: User, url: str, status: int = 200, **query: object) -> str:
-    """The text of a page, as somebody sees it."""
+def page(user: User, url: str, status: int = 200, **query: Any) -> str:
+    """The text of a page, as somebody sees it; `query` is whatever an address may hold."""
     return text_of(signed_in(user).get(url, query), status)
 
 
-def post(client: Client, url: str, data: dict[str, object], status: int = 302, **headers: str) -> Any:
+def post(client: Client, url: str, data: Mapping[str, Any], status: int = 302, **headers: Any) -> Any:
     """Send a form; the answer is a test client's response, for which the stubs have no name."""
-    answer: Any = client.post(url, data, **headers)  # type: ignore[arg-type]  # headers as WSGI names them
+    answer: Any = client.post(url, data, **headers)
     assert answer.status_code == status, answer.content.decode()[:3000]
     return answer
 
@@ -91,10 +92,12 @@ def stored_texts() -> str:
 
 @pytest.fixture
 def folder(settings: Settings, tmp_path: Path) -> Path:
-    """The folder that the instance allows, with one file of two orders."""
+    """The folder that the instance allows the workspace, with one file of two orders."""
     settings.FILE_ROOT = tmp_path
-    (tmp_path / "orders.csv").write_text("id,amount\n1,10.50\n2,20.00\n")
-    return tmp_path
+    folder = tmp_path / "acme"
+    folder.mkdir()
+    (folder / "orders.csv").write_text("id,amount\n1,10.50\n2,20.00\n")
+    return folder
 
 
 @pytest.fixture
