@@ -130,7 +130,7 @@ def _tested(connector: Connector) -> Verdict:
     return Verdict(result, int((time.monotonic() - started) * 1000))
 
 
-def store_check(*, connector: Connector, result: CheckResult, milliseconds: int) -> None:
+def store_check(*, connector: Connector, result: CheckResult, milliseconds: int | None) -> None:
     """Store a verdict, unless the connector was changed meanwhile; `check_state_since` moves with the state."""
     state = CheckState.OK if result.ok else CheckState.FAILED
     with transaction.atomic():
@@ -152,6 +152,14 @@ def store_check(*, connector: Connector, result: CheckResult, milliseconds: int)
             level="info" if result.ok else "error",
         )
     connector.refresh_from_db()
+
+
+def note_use(*, connector: Connector) -> None:
+    """A run that succeeded is as good as a test: a connector that was not tested, or failed, is healthy from now on."""
+    if connector.check_state != CheckState.OK:
+        store_check(
+            connector=connector, result=CheckResult(ok=True, message="A run has just used it."), milliseconds=None
+        )
 
 
 def streams_of(*, connector: Connector) -> list[Stream]:

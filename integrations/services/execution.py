@@ -28,13 +28,13 @@ from integrations.errors import (
     RetryLater,
     StopRun,
 )
-from integrations.models import Run
+from integrations.models import Connector, Run
 from integrations.models.integration import ReadMode
 from integrations.pipeline.mapper import Mapper
 from integrations.pipeline.ports import SliceEnd
 from integrations.pipeline.runner import SlicePlan, run_slice
 from integrations.services import runs
-from integrations.services.connectors import open_plugin
+from integrations.services.connectors import note_use, open_plugin
 from integrations.services.policies import effective_policy
 from integrations.services.redriven import RedrivenRecords, decode_schema
 from integrations.services.run_progress import DatabaseRunLog, Heartbeat
@@ -162,7 +162,15 @@ def _ended(run: Run, claim: runs.Claim, end: SliceEnd, policy: EffectivePolicy) 
         runs.yield_run(claim)
         return RunState.RUNNING
     runs.succeed_run(claim, warnings=_warnings(run))
+    for connector in _used(run):
+        note_use(connector=connector)
     return RunState.SUCCEEDED
+
+
+def _used(run: Run) -> list[Connector]:
+    """The connectors that the run has really spoken to."""
+    destination = [run.version.destination] if run.schema else []
+    return destination if run.trigger == Trigger.REDRIVE else [run.version.source, *destination]
 
 
 def _refuse_too_many_rejected(run: Run, policy: EffectivePolicy) -> None:

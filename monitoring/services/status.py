@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
-from django.db.models import Max, Min, OuterRef, QuerySet, Subquery
+from django.db.models import Max, Min, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 
 from accounts.models import Workspace
 from integrations.domain.lifecycle import RunState
@@ -65,16 +67,16 @@ def status_of(workspace: Workspace) -> Status:
 
 
 def _deployments(workspace: Workspace) -> QuerySet[Deployment]:
-    latest = Run.objects.filter(deployment=OuterRef("pk")).order_by("-id")
-    ended = latest.filter(finished_at__isnull=False)
+    """Each deployment with the state its last run ended in, and when the first of the runs that agree with it ended."""
+    ended = Run.objects.filter(deployment=OuterRef("pk"), finished_at__isnull=False).order_by("-id")
+    differed = ended.exclude(state=OuterRef("last_state"))
+    agreeing = ended.filter(id__gt=Coalesce(OuterRef("last_that_differed"), Value(UUID(int=0)))).order_by("id")
     return (
         Deployment.objects.of(workspace)
         .select_related("integration")
-        .annotate(
-            last_state=Subquery(ended.values("state")[:1]),
-            last_finished=Subquery(ended.values("finished_at")[:1]),
-            active_state=Subquery(latest.filter(finished_at__isnull=True).values("state")[:1]),
-        )
+        .annotate(last_state=Subquery(ended.values("state")[:1]))
+        .annotate(last_that_differed=Subquery(differed.values("id")[:1]))
+        .annotate(since=Subquery(agreeing.values("finished_at")[:1]))
         .order_by("integration__name")
     )
 
@@ -86,7 +88,7 @@ def _integration(deployment: Deployment) -> Line:
     if deployment.last_state is None:  # type: ignore[attr-defined]  # annotated above
         return Line(name, "idle", "never ran", deployment.created_at)
     state, word = _OF_RUN[RunState(deployment.last_state)]  # type: ignore[attr-defined]  # annotated above
-    return Line(name, state, word, deployment.last_finished)  # type: ignore[attr-defined]  # annotated above
+    return Line(name, state, word, deployment.since)  # type: ignore[attr-defined]  # annotated above
 
 
 def _process(kind: ProcessKind) -> Line:

@@ -258,6 +258,17 @@ def test_a_workspace_cannot_reach_the_files_of_another(connector: Connector, tmp
     assert file_root_of(other) == tmp_path / "other"
 
 
+def test_a_run_that_succeeds_says_that_its_connectors_work(bench: Bench, outside: World, connector: Connector) -> None:
+    outside.rows = rows(5)
+    bench.work(bench.start())
+    connector.refresh_from_db()
+    assert (connector.check_state, connector.check_state_since is not None) == ("ok", True)
+    checked_at = connector.checked_at
+    bench.work(bench.start())
+    connector.refresh_from_db()
+    assert connector.checked_at == checked_at
+
+
 def test_redrive_sends_the_dead_letters_again_and_settles_them(bench: Bench, outside: World) -> None:
     outside.rows, outside.refuse = rows(20), frozenset({4, 17})
     bench.work(bench.start())
