@@ -134,7 +134,8 @@ class Bench:
             "name": "bulk", "path": "/bulk", "record_path": "data", "primary_key": ["id"],
             "params": {"size": str(self.rest_rows)},
             "paging": {
-                "paging": "page", "total_path": "total", "last_page": "short", "size_param": "per_page", "page_size": 1000,
+                "paging": "page", "total_path": "total", "last_page": "short", "size_param": "per_page",
+                "page_size": 1000,
             },
         }  # fmt: skip
         settings = {
