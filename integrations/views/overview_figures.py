@@ -72,6 +72,7 @@ def _figures(
     new = sum(letters)
     rate, took = found.success_percent, found.p95_seconds
     since = f"since={window.key}"
+    amount, unit = _short(found.written)
     return [
         _figure(f"Runs · {window.label}", number(found.runs), _percent(found.runs_change), "", since, runs),
         _figure(
@@ -81,7 +82,7 @@ def _figures(
         _figure(
             "p95 duration", duration(took), *_signed(found.p95_change_seconds, " s", -1), since, slow,
         ),
-        _figure("Records written", number(found.written), _percent(found.written_change), "", since, written),
+        _figure("Records written", amount, _percent(found.written_change), "", since, written, unit=unit),
         _figure(
             "Open dead letters", number(found.open_letters), f"{number(new)} new" if new else "", "warn" if new else "",
             "letters", letters, tone="warn" if found.open_letters else "",
@@ -101,6 +102,14 @@ def _figure(
     tone: str = "",
 ) -> Figure:
     return Figure(label, value, unit, delta, delta_tone, tone, query, list(bars), max([*bars, 1]))
+
+
+def _short(count: int) -> tuple[str, str]:
+    """A count and its unit; the strip has no room for more than seven digits."""
+    for size, unit in ((10**12, "T"), (10**9, "G"), (10**6, "M")):
+        if count >= 10 * size:
+            return f"{count / size:,.1f}", unit
+    return number(count), ""
 
 
 def _percent(change: float | None) -> str:

@@ -61,7 +61,7 @@ function options(chart, width, height) {
     padding: [8, 16, 0, 0],
     scales: { y: { range: (_plot, _low, high) => [0, high > 0 ? high * 1.08 : 1] } },
     axes: [
-      { ...axis, grid: { show: false }, size: 26, space: 64, values: (_plot, splits, _axis, _space, step) => splits.map((at) => hour(at, step)) },
+      { ...axis, grid: { show: false }, size: 26, space: 64, values: (_plot, splits, _axis, _space, step) => splits.map((at) => (Number.isInteger(at) ? hour(at, step) : null)) },
       { ...axis, size: 46, space: 34, gap: 8, values: (_plot, splits) => splits.map(short) },
     ],
     series: [{}, ...drawn],
