@@ -60,6 +60,7 @@ class Setting:
     """One declared setting of a connector; the form, the validation and the API schema follow from it.
 
     `shown_when` names another setting and the values of it for which this one matters, e.g. ("paging", ("page",)).
+    `example` is shown in the empty field.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Setting:
     minimum: int | None = None
     maximum: int | None = None
     shown_when: tuple[str, tuple[str, ...]] | None = None
+    example: Any = None
 
 
 @dataclass(frozen=True)

@@ -64,15 +64,17 @@ def _secret(setting: Setting) -> forms.Field:
 
 def _widget(setting: Setting) -> forms.Widget:
     attrs: dict[str, Any] = {**_PLAIN, **_must(setting)}  # what Django takes for a widget's attributes
+    if setting.example is not None:
+        attrs["placeholder"] = shown_value(setting, setting.example)
     if setting.kind is SettingKind.JSON:
-        return forms.Textarea(attrs={**attrs, "class": "mono", "rows": 3, "data-json": ""})
+        return forms.Textarea(attrs={**attrs, "class": "mono", "rows": 4})
     if setting.kind is SettingKind.INTEGER:
         bounds = {"min": setting.minimum, "max": setting.maximum}
         return forms.NumberInput(
             attrs={**attrs, "inputmode": "numeric", **{k: v for k, v in bounds.items() if v is not None}}
         )
     if setting.kind is SettingKind.URL:
-        return forms.URLInput(attrs={**attrs, "placeholder": "https://"})
+        return forms.URLInput(attrs={"placeholder": "https://", **attrs})
     return forms.TextInput(attrs=attrs)
 
 

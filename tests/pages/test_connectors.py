@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -107,7 +108,7 @@ def test_an_empty_list_says_what_a_connector_is_and_offers_the_first(world: Worl
         ({"before": "A"}, False),
     ],
 )
-def test_the_address_narrows_the_list(world: World, query: dict[str, str], is_there: bool) -> None:
+def test_the_address_narrows_the_list(world: World, query: dict[str, Any], is_there: bool) -> None:
     make_files(world)
     assert ("Order files" in page(world.viewer, world.url("connectors/"), **query)) is is_there
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
@@ -43,7 +45,7 @@ def test_an_empty_list_says_what_a_credential_is(world: World) -> None:
 
 
 @pytest.mark.parametrize(("query", "is_there"), [({"q": "shop"}, True), ({"kind": "basic"}, False)])
-def test_the_address_narrows_the_list(world: World, query: dict[str, str], is_there: bool) -> None:
+def test_the_address_narrows_the_list(world: World, query: dict[str, Any], is_there: bool) -> None:
     make_credential(world)
     text = page(world.viewer, world.url("credentials/"), **query)
     assert ("Shop key" in text, "No credential fits" in text) == (is_there, not is_there)

@@ -42,6 +42,7 @@ SPEC = PluginSpec(
                 'integer, number, boolean, timestamp or date) and "overlap_seconds" (how far an incremental read '
                 "looks back)."
             ),
+            example=[{"name": "orders", "path": "/orders", "primary_key": ["id"]}],
         ),
         Setting("headers", "Extra headers", SettingKind.JSON, default={}, help="Sent with every request; no secrets."),
         Setting("paging", "Paging", SettingKind.CHOICE, default="none", choices=PAGING_STYLES),

@@ -13,5 +13,8 @@ each("[data-declared]", refresh);
 on("change", "[data-declared]", refresh);
 
 // Without scripts the link goes to a page of its own.
-on("click", "a[data-dialog]", (link, event) => event.preventDefault());
+on("click", "a[data-dialog]", (link, event) => {
+  event.preventDefault();
+  document.getElementById(link.dataset.dialog)?.dispatchEvent(new CustomEvent("opened"));
+});
 each("[data-credential-stored]", (done) => done.closest("dialog")?.close());
