@@ -47,13 +47,17 @@ class ValuesForm(forms.Form):
 
 
 class KindForm(ValuesForm):
-    """A new credential of one kind."""
+    """A new credential of one kind; its ids are its own, since it also stands beside the form of a connector."""
 
     name = forms.CharField(
         max_length=80,
         help_text="What it opens, for example: Shop, read only.",
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "off", "spellcheck": "false"}),
     )
+
+    # Django's own arguments are passed on as they come.
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, auto_id="id_credential_%s", **kwargs)
 
 
 class RotateForm(ValuesForm):

@@ -116,7 +116,7 @@ def test_secrets_are_typed_unseen_and_remembered_by_nobody(world: World) -> None
     field = text[text.index('name="value-password"') - 200 : text.index('name="value-password"') + 300]
     assert 'type="password"' in field
     assert 'autocomplete="off"' in field
-    assert "value=" not in field[field.index('name="value-password"') : field.index("id_value-password")]
+    assert "value=" not in field[field.index('name="value-password"') : field.index("id_credential_value-password")]
 
 
 def test_coming_from_a_connector_one_goes_back_with_the_new_one_chosen(world: World, owner: Client) -> None:
@@ -140,6 +140,9 @@ def test_coming_from_a_stored_connector_one_goes_back_to_it(world: World, owner:
 def test_the_dialog_gets_the_form_alone_and_then_the_choice(world: World, owner: Client) -> None:
     url = world.url(f"{NEW}?plugin=rest_api")
     assert text_of(owner.get(url, **HTMX)).lstrip().startswith("<div")
+    refused = text_of(post(owner, url, {"name": "", "value-token": CANARY}, 200, **HTMX))
+    assert "This field is required." in refused
+    assert CANARY not in refused
     text = text_of(post(owner, url, {"name": "Key", "value-token": CANARY}, 200, **HTMX))
     assert 'hx-swap-oob="beforeend:#id_credential"' in text
     assert str(Credential.objects.get().pk) in text
