@@ -33,6 +33,8 @@ class Event(models.Model):
         indexes = [
             models.Index(fields=["tx", "id"], name="event_in_commit_order"),
             models.Index(fields=["workspace", "id"], name="event_of_workspace"),
+            # A connector's history is a few rows among all that its runs write.
+            models.Index(fields=["object_id", "id"], condition=models.Q(topic="connector"), name="event_of_connector"),
         ]
         constraints = [models.UniqueConstraint(fields=["run_id", "seq"], name="event_seq_in_run")]
 

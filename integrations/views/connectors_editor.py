@@ -112,9 +112,10 @@ def _page(
         "conflict": conflict,
         "credential_href": _new_credential(request, form.spec.key, connector),
     }
-    status = 409 if conflict else 400 if form.errors else 200
     if request.htmx and request.POST.get("action") == TEST:
-        return render(request, "integrations/_connector_form.html", context, status=status)
+        # The answer to a test is a verdict, also where it is that nothing could be tested.
+        return render(request, "integrations/_connector_form.html", context)
+    status = 409 if conflict else 400 if form.errors else 200
     return render(request, "integrations/connector_form.html", context, status=status)
 
 

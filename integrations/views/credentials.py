@@ -110,8 +110,10 @@ def credential_create(request: WorkspaceRequest) -> HttpResponse:
             return _stored(request, made, way)
     kinds = [(each, "?" + way.query(kind=each.key)) for each in fitting.values()]
     context = {"form": form, "kinds": kinds, "kind": kind, "here": "?" + way.query(kind=kind.key), "way": way}
-    name = "_credential_form.html" if request.htmx else "credential_form.html"
-    return render(request, f"integrations/{name}", context, status=400 if form.errors else 200)
+    if request.htmx:
+        # The dialog shows whatever comes; a browser would report a 400 as a fault of the page.
+        return render(request, "integrations/_credential_form.html", context)
+    return render(request, "integrations/credential_form.html", context, status=400 if form.errors else 200)
 
 
 @require_http_methods(["GET", "POST"])
