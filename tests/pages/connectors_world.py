@@ -13,7 +13,7 @@ from pytest_django import Settings
 from accounts.models import AuditEntry, User
 from accounts.request_context import Actor, acting_as
 from integrations.models import Connector, Credential, Event, Policy
-from integrations.services.connectors import ConnectorInput, save_connector
+from integrations.services.connectors import ConnectorInput, check_connector, save_connector
 from integrations.services.credentials import create_credential
 from integrations.services.integrations import Flow, create_integration
 from integrations.services.policies import save_policy
@@ -83,6 +83,44 @@ def use(world: World, connector: Connector, name: str = "orders-copy") -> None:
     flow = Flow(connector, "orders.csv", connector, "copies", mapping, write_mode="append")
     with acting_as(Actor(user=world.owner)):
         create_integration(workspace=world.workspace, name=name, description="", flow=flow, user=world.owner)
+
+
+def check(connector: Connector, world: World) -> None:
+    with acting_as(Actor(user=world.owner)):
+        check_connector(connector=connector)
+
+
+def files_form(**changes: object) -> dict[str, object]:
+    return {
+        "name": "Order files",
+        "environment": "staging",
+        "policy": "",
+        "setting-format": "csv",
+        "setting-path": "",
+        "setting-pattern": "*.csv",
+        "setting-delimiter": ",",
+        "setting-header": "on",
+        "setting-encoding": "utf-8",
+        "setting-escape_formulas": "on",
+        "action": "save",
+        **changes,
+    }
+
+
+def rest_form(base_url: str, **changes: object) -> dict[str, object]:
+    streams = '[{"name": "items", "path": "/items", "primary_key": ["id"]}]'
+    return {
+        "name": "Shop",
+        "environment": "production",
+        "policy": "",
+        "credential": "",
+        "setting-base_url": base_url,
+        "setting-streams": streams,
+        "setting-headers": "",
+        "setting-paging": "none",
+        "action": "save",
+        **changes,
+    }
 
 
 def stored_texts() -> str:
