@@ -323,6 +323,22 @@ def test_discovery_lists_tables_views_keys_and_cursors(context: Context) -> None
     assert [streams[name].estimated_records for name in ("log", "t", "v")] == [1, None, None]
 
 
+@pytest.mark.parametrize(("rows", "own", "numbered"), [(2, 2, 2), (50_001, None, 50_001)])
+def test_records_that_bring_their_own_numbers_are_not_estimated_by_them(
+    context: Context, rows: int, own: int | None, numbered: int
+) -> None:
+    numbers = f"WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {rows})"
+    run(
+        context,
+        "CREATE TABLE own (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE numbered (id TEXT PRIMARY KEY)",
+        f"INSERT INTO own {numbers} SELECT x * 1000 FROM n",
+        f"INSERT INTO numbered {numbers} SELECT x FROM n",
+    )
+    streams = {stream.name: stream.estimated_records for stream in SqliteConnector(context).discover()}
+    assert streams == {"own": own, "numbered": numbered}
+
+
 @pytest.mark.parametrize("key", [(), ("id",)], ids=["append", "upsert"])
 def test_a_run_that_is_cut_again_and_again_ends_with_exact_records(context: Context, key: tuple[str, ...]) -> None:
     numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)"

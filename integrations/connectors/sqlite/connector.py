@@ -26,6 +26,8 @@ from integrations.connectors.sqlite.reader import TableReader, table_schema
 from integrations.connectors.sqlite.writer import SqliteWriter
 from integrations.errors import STREAM_MISSING, NeedsPerson
 
+COUNTED_AT_MOST = 50_000
+
 
 class SqliteConnector:
     """Tables of one database file."""
@@ -99,13 +101,19 @@ def _stream(database: Database, table: catalogue.Table) -> Stream:
         schema=table_schema(table),
         primary_key=table.primary_key,
         cursor_fields=tuple(column.name for column in table.columns if types.can_be_cursor(column.declared)),
-        estimated_records=_highest_row(database, table),
+        estimated_records=_about(database, table),
     )
 
 
-def _highest_row(database: Database, table: catalogue.Table) -> int | None:
-    """The highest row number is known at once and near the count, where rows are seldom deleted."""
+def _about(database: Database, table: catalogue.Table) -> int | None:
+    """How many records: counted where they are few, else the highest row number, unless the records bring their own."""
     if not table.row_id:
         return None
-    query = f"SELECT coalesce(max({table.row_id}), 0) FROM {catalogue.quoted(table.name)}"  # noqa: S608 - from the catalogue
-    return int(database.rows(query)[0][0])
+    name = catalogue.quoted(table.name)
+    few = f"SELECT count(*) FROM (SELECT 1 FROM {name} LIMIT {COUNTED_AT_MOST + 1})"  # noqa: S608 - from the catalogue
+    count = int(database.rows(few)[0][0])
+    if count <= COUNTED_AT_MOST:
+        return count
+    if any(table.primary_key == (each.name,) and each.declared.upper() == "INTEGER" for each in table.columns):
+        return None
+    return int(database.rows(f"SELECT max({table.row_id}) FROM {name}")[0][0])  # noqa: S608 - as above
