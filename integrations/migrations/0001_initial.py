@@ -337,7 +337,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='run',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', [integrations.domain.lifecycle.RunState['RUNNING'], integrations.domain.lifecycle.RunState['QUEUED']])), fields=('deployment',), name='one_active_run_in_deployment'),
+            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['queued', 'running'])), fields=('deployment',), name='one_active_run_in_deployment'),
         ),
         migrations.AddConstraint(
             model_name='run',

@@ -69,7 +69,7 @@ class Run(WorkspaceModel):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["deployment"], condition=Q(state__in=list(ACTIVE_STATES)), name="one_active_run_in_deployment"
+                fields=["deployment"], condition=Q(state__in=sorted(ACTIVE_STATES)), name="one_active_run_in_deployment"
             ),
             models.UniqueConstraint(fields=["deployment", "due_at"], name="one_run_a_due_time"),
             models.CheckConstraint(
