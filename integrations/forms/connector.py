@@ -80,6 +80,13 @@ class ConnectorForm(forms.Form):
         for setting in spec.settings:
             self.fields[PREFIX + setting.name] = field_of(setting)
 
+    def is_usable(self, *, without_name: bool) -> bool:
+        """`is_valid`, where a test can do without a name."""
+        self.fields["name"].required = not without_name
+        is_valid = self.is_valid()
+        self.fields["name"].required = True
+        return is_valid
+
     def rows(self) -> Iterator[SettingRow]:
         """The settings, in the order of the declaration."""
         labels = {setting.name: setting for setting in self.spec.settings}

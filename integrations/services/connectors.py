@@ -158,7 +158,7 @@ def note_use(*, connector: Connector) -> None:
     """A run that succeeded is as good as a test: a connector that was not tested, or failed, is healthy from now on."""
     if connector.check_state != CheckState.OK:
         store_check(
-            connector=connector, result=CheckResult(ok=True, message="A run has just used it."), milliseconds=None
+            connector=connector, result=CheckResult(ok=True, message="A run used it, and it worked."), milliseconds=None
         )
 
 

@@ -62,11 +62,12 @@ def _catalogue(request: WorkspaceRequest, *, asked: str) -> HttpResponse:
 def _edit(request: WorkspaceRequest, form: ConnectorForm, connector: Connector | None) -> HttpResponse:
     verdict = None
     conflict: Conflict | None = None
-    if request.method == "POST" and form.is_valid():
+    is_test = request.POST.get("action") == TEST
+    if request.method == "POST" and form.is_usable(without_name=is_test):
         try:
             given = form.given()
             _ask_for_use(request, given, connector)
-            if request.POST.get("action") == TEST:
+            if is_test:
                 verdict = services.check_input(workspace=request.workspace, given=given)
             else:
                 return _saved(request, given, connector)
