@@ -18,7 +18,7 @@ from tests.pages.moving import LIVE, MARKUP, Moving, moving
 from tests.world import World, signed_in
 
 __all__ = ["moving"]
-# Session, person, membership, where the live tail stands, the other workspaces; then the filter's integrations and the rows.
+# Session, person, membership, where the live tail stands, the other workspaces; then the filter's choices and the rows.
 LIST_QUERIES = 5 + 2
 
 
