@@ -158,9 +158,7 @@ def _orders(workspace: Workspace, owner: User, connectors: Connectors) -> Integr
         flow=flow,
         user=owner,
     )
-    set_schedule(
-        deployment=integration.deployments.get(), timetable=Timetable(ScheduleKind.INTERVAL, every_seconds=20)
-    )
+    set_schedule(deployment=integration.deployments.get(), timetable=Timetable(ScheduleKind.INTERVAL, every_seconds=20))
     return integration
 
 
