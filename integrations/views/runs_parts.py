@@ -17,7 +17,7 @@ from accounts.permissions import workspace_view
 from accounts.requests import WorkspaceRequest
 from integrations.models import Event, Run, RunBatch
 
-BATCHES = 25
+BATCHES = 10
 LINES = 200
 # The database's integers end here; a larger number in the address is none of ours.
 _DIGITS = 9
