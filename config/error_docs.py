@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from accounts import errors as of_accounts
 from accounts.errors import CATALOGUE, ErrorCode
+from config import urls
 from integrations import errors as of_integrations
 
-# A module that nobody has imported has declared nothing, so the document would depend on who asks.
-DECLARING: tuple[ModuleType, ...] = (of_accounts, of_integrations)
+# A module that nobody has imported has declared nothing: every page and API, and what runs can meet.
+DECLARING: tuple[ModuleType, ...] = (urls, of_integrations)
 HEADER = """# Errors
 
 Every error that a person can meet has a code, a message of its own, and what to do. The code stands on the page, in the
