@@ -5,11 +5,12 @@ from __future__ import annotations
 from types import ModuleType
 
 from accounts.errors import CATALOGUE, ErrorCode
+from accounts.views import errors as of_pages
 from config import urls
 from integrations import errors as of_integrations
 
 # A module that nobody has imported has declared nothing: every page and API, and what runs can meet.
-DECLARING: tuple[ModuleType, ...] = (urls, of_integrations)
+DECLARING: tuple[ModuleType, ...] = (urls, of_pages, of_integrations)
 HEADER = """# Errors
 
 Every error that a person can meet has a code, a message of its own, and what to do. The code stands on the page, in the
