@@ -24,11 +24,12 @@ CSP = "; ".join(f"{name} {' '.join(values)}" for name, values in settings.CONTEN
 
 @dataclass
 class LiveServer:
-    """Serves `pages` by path; `events` is the log, whose cursor is its length; `refused` names broken transports."""
+    """Serves `pages` by path; `events` is the log, whose cursor is its length; `refused` names broken transports, `held` slow pages."""
 
     pages: dict[str, Callable[[], str]] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
+    held: set[str] = field(default_factory=set)
     seen: list[str] = field(default_factory=list)
     generation: int = 0
     open_sockets: int = 0
@@ -58,7 +59,10 @@ class LiveServer:
         elif path.endswith("/events/"):
             await self._poll(scope, send)
         elif path in self.pages:
-            await _answer(send, 200, self.pages[path]().encode(), "text/html; charset=utf-8")
+            body = self.pages[path]().encode()
+            while path in self.held:
+                await asyncio.sleep(0.02)
+            await _answer(send, 200, body, "text/html; charset=utf-8")
         else:
             await _answer(send, *_static(path.removeprefix("/static/")))
 

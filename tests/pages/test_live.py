@@ -145,3 +145,18 @@ def test_leaving_the_page_closes_its_socket(open_page: Open, live: LiveServer) -
     _via(page, "socket")
     page.goto("about:blank")
     wait_until(lambda: live.open_sockets == 0, "the socket to close", 5)
+
+
+def test_an_event_during_a_region_s_own_request_is_not_lost_when_the_region_is_replaced(
+    open_page: Open, live: LiveServer
+) -> None:
+    page = open_page(PATH)
+    _via(page, "socket")
+    live.held = {"/w/acme/live/whole/"}
+    live.tell(topic="dead_letter", object="dddd")
+    expect(page.locator("#whole.htmx-request")).to_have_count(1)
+    live.tell(topic="dead_letter", object="eeee", data={"written": 9})
+    live.tell(object="aaaa", data={"written": 9})
+    expect(page.locator("#written")).to_have_text("9")
+    live.held = set()
+    expect(page.locator("#whole b")).to_have_text("3")

@@ -42,7 +42,8 @@ function flush() {
   for (const element of waiting) {
     const calm = Number(element.dataset.liveCalm ?? CALM);
     const due = (last.get(element) ?? -calm) + calm;
-    if (!element.isConnected) waiting.delete(element);
+    if (!element.isConnected) inherit(element);
+    else if (element.classList.contains("htmx-request")) continue;
     else if (due > now) next = Math.min(next, due);
     else {
       waiting.delete(element);
@@ -53,7 +54,18 @@ function flush() {
   if (next < Infinity) timer = setTimeout(flush, next - now);
 }
 
+/** What an event said to a region that was replaced meanwhile, it says to the one in its place. */
+function inherit(element) {
+  waiting.delete(element);
+  const heir = element.id && document.getElementById(element.id);
+  if (heir?.dataset.live !== undefined) waiting.add(heir);
+}
+
 document.addEventListener("visibilitychange", flush);
+
+// An event that arrived while a region was being asked for may be newer than the answer: it is asked for once more.
+document.addEventListener("htmx:afterSettle", () => setTimeout(flush, 0));
+document.addEventListener("htmx:afterRequest", ({ detail }) => detail.successful || setTimeout(flush, 0));
 
 // A region whose own request failed keeps what it shows and asks again.
 for (const failed of ["htmx:sendError", "htmx:responseError"]) {
