@@ -17,7 +17,7 @@ from tests.e2e.story import SHOP_TOKEN, Person, Shop, running_shop
 from tests.e2e.test_kill import worker_of
 from tests.servers import Server, free_port, wait_until
 
-RECORDS = 45_000
+RECORDS = 30_000
 # So small that a run has hundreds of batches: its progress can be watched, and a kill hits its middle.
 RULES = {"limit.batch_records": 100}
 
