@@ -5,10 +5,6 @@ from __future__ import annotations
 from types import ModuleType
 
 from accounts.errors import CATALOGUE, ErrorCode
-from config import urls
-
-# Codes are declared where they are raised; what serves an address is loaded through the addresses.
-_EVERYTHING = urls
 from accounts.views import errors as of_pages
 from config import urls
 from integrations import errors as of_integrations
