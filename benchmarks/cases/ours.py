@@ -52,6 +52,7 @@ def main() -> None:
     parser.add_argument("--root", required=True)
     parser.add_argument("--mapping", choices=MAPPINGS, default="records")
     parser.add_argument("--signed-in", action="store_true")
+    parser.add_argument("--bearer", default="")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {
@@ -89,10 +90,14 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
             values={"username": "signalbox", "password": "-"},
             user=None,
         )
+        source_login = login if given.signed_in else None
+        if given.bearer:
+            bearer = {"token": given.bearer}
+            source_login = create_credential(workspace=workspace, name="token", kind="bearer", values=bearer, user=None)
         source = save_connector(
             workspace=workspace,
             connector=None,
-            given=ConnectorInput("source", given.plugin, given.settings, credential=login if given.signed_in else None),
+            given=ConnectorInput("source", given.plugin, given.settings, credential=source_login),
         )
         destination = save_connector(
             workspace=workspace,

@@ -24,7 +24,10 @@ CSP = "; ".join(f"{name} {' '.join(values)}" for name, values in settings.CONTEN
 
 @dataclass
 class LiveServer:
-    """Serves `pages` by path; `events` is the log, whose cursor is its length; `refused` names broken transports, `held` slow pages."""
+    """Serves `pages` by path; `events` is the log, whose cursor is its length.
+
+    `refused` names broken transports, `held` pages that do not answer yet.
+    """
 
     pages: dict[str, Callable[[], str]] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -60,7 +63,7 @@ class LiveServer:
             await self._poll(scope, send)
         elif path in self.pages:
             body = self.pages[path]().encode()
-            while path in self.held:
+            while path in self.held:  # noqa: ASYNC110 - another thread, the test, lets it go
                 await asyncio.sleep(0.02)
             await _answer(send, 200, body, "text/html; charset=utf-8")
         else:

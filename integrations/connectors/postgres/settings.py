@@ -85,7 +85,7 @@ def _fixed_options(sslmode: str, limits: Limits) -> dict[str, str]:
     return verify | {
         "application_name": "signalbox",
         "options": "",
-        "passfile": "/dev/null",
+        "passfile": "/dev/null/none",
         "sslcertmode": "disable",
         "gssencmode": "disable",
         "connect_timeout": str(max(2, round(limits.connect_timeout_seconds))),
