@@ -220,10 +220,14 @@ class Writer(Protocol):
     `checkpoint()` is what the destination remembers of this owner, or None. `write` stores the batch and the commit
     whole or not at all; it raises `RecordsRefused` when a record's content is the cause, `StopRun(LEASE_LOST)` when the
     destination has seen a higher fence. `probe` does what `write` does and stores nothing: the runner finds refused
-    records with it. `finish` makes a last step visible (a file is renamed into place).
+    records with it. `stage` may send the records of a later `write` ahead, from another thread than all other calls; it
+    stores nothing and raises nothing: what it cannot do, `write` does. `finish` makes a last step visible (a file is
+    renamed into place).
     """
 
     def checkpoint(self) -> StoredCheckpoint | None: ...
+
+    def stage(self, records: pa.RecordBatch) -> None: ...
 
     def write(self, records: pa.RecordBatch, commit: Commit) -> None: ...
 

@@ -48,7 +48,9 @@ def run_slice(plan: SlicePlan, source: Connector, mapper: Mapper, writer: Writer
     def mapped_batches() -> Iterator[MappedBatch]:
         with in_background(lambda: source.read(plan.read), depth=READ_AHEAD, name="read") as batches:
             for batch in batches:
-                yield MappedBatch(batch, mapper.map(batch.records))
+                mapped = mapper.map(batch.records)
+                writer.stage(mapped.accepted)
+                yield MappedBatch(batch, mapped)
 
     with in_background(mapped_batches, depth=MAP_AHEAD, name="map") as ready:
         for batch in ready:

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 
 import pyarrow as pa
@@ -68,6 +69,26 @@ class WriteConformance(Base):
             for number, batch in list(enumerate(destination.batches, start=1))[first - 1 :]:
                 writer.write(batch, commit_of(number))
             writer.finish(commit_of(len(destination.batches)))
+
+    def test_batches_that_are_staged_ahead_arrive_once_each(self, destination: Destination) -> None:
+        batches = destination.batches
+        with self.writer(destination) as writer, ThreadPoolExecutor(1) as other_thread:
+            other_thread.submit(writer.stage, batches[0]).result()
+            for number, batch in enumerate(batches, start=1):
+                following = [other_thread.submit(writer.stage, later) for later in batches[number : number + 1]]
+                writer.write(batch, commit_of(number))
+                wait(following)
+            writer.finish(commit_of(len(batches)))
+        assert ordered(destination.contents()) == ordered(expected_rows(destination))
+
+    def test_a_batch_that_is_staged_and_never_written_is_not_there(self, destination: Destination) -> None:
+        with self.writer(destination) as writer:
+            for batch in destination.batches:
+                writer.stage(batch)
+            writer.write(destination.batches[0], commit_of(1))
+            assert writer.checkpoint() is not None
+        self.write_all(destination, fence=2, first=2)
+        assert ordered(destination.contents()) == ordered(expected_rows(destination))
 
     def test_all_batches_are_visible_after_the_finish(self, destination: Destination) -> None:
         assert len(destination.batches) >= 3

@@ -229,7 +229,7 @@ def test_a_worker_that_stops_inside_a_transaction_is_ended_by_the_server(url: st
     request = WriteRequest("t", batch(id=[1]).schema, APPEND, (), "deployment", 1)
     with PostgresConnector(context).open_writer(request) as paused:
         paused._session.run(sql.SQL("BEGIN"))  # type: ignore[attr-defined]
-        paused._store_commit(COMMIT)  # type: ignore[attr-defined]
+        paused._store_commit(paused._session, COMMIT)  # type: ignore[attr-defined]
         opened(batch(id=[1]).schema, fence=2).write(batch(id=[2]), COMMIT)  # waits until the server ends the other
         with pytest.raises(RetryLater) as caught:
             paused._session.run(sql.SQL("COMMIT"))  # type: ignore[attr-defined]
@@ -244,6 +244,32 @@ def test_a_connection_that_is_cut_is_retried_later_and_nothing_is_half_stored(ur
         writer.write(batch(id=[1]), COMMIT)
     assert caught.value.code == UNREACHABLE
     assert run(url, "SELECT id FROM t") == []
+
+
+def test_a_refused_batch_that_was_staged_ahead_is_mended_and_written(url: str, opened: Any) -> None:
+    run(url, "CREATE TABLE t (id bigint CHECK (id < 10))")
+    bad, good = batch(id=[1, 99]), batch(id=[1])
+    writer = opened(bad.schema)
+    for _ in range(5):
+        writer.stage(bad)
+        with pytest.raises(RecordsRefused):
+            writer.write(bad, COMMIT)
+    writer.stage(good)
+    writer.write(good, COMMIT)
+    assert run(url, "SELECT id FROM t") == [{"id": 1}]
+
+
+def test_staging_opens_at_most_three_sessions_and_says_nothing_of_a_fault(url: str, opened: Any) -> None:
+    batches = [batch(id=[number]) for number in range(6)]
+    writer = opened(batches[0].schema)
+    for each in batches:
+        writer.stage(each)
+    sessions = "SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'signalbox'"
+    assert run(url, sessions) == [{"n": 4}]
+    run(url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'signalbox'")
+    writer.stage(batch(id=[7]))
+    with pytest.raises(RetryLater):
+        writer.write(batches[0], COMMIT)
 
 
 def source_rows(url: str, rows: int) -> None:

@@ -40,6 +40,7 @@ class World:
     refuse: frozenset[int] = frozenset()
     batch_records: int = 10
     has_schema: bool = True
+    staged: int = 0
     reads: list[Any] = field(default_factory=list)
 
 
@@ -97,6 +98,9 @@ class ListedWriter:
 
     def checkpoint(self) -> StoredCheckpoint | None:
         return self.world.checkpoints.get(self.request.owner)
+
+    def stage(self, records: pa.RecordBatch) -> None:
+        self.world.staged += records.num_rows
 
     def write(self, records: pa.RecordBatch, commit: Commit) -> None:
         self._fence()

@@ -63,6 +63,9 @@ class FileWriter:
         one = self._manifest
         return StoredCheckpoint(one.run, one.batch_number, one.cursor, one.fence) if one.run else None
 
+    def stage(self, records: pa.RecordBatch) -> None:
+        """Nothing can be done ahead: there is one writer."""
+
     def write(self, records: pa.RecordBatch, commit: Commit) -> None:
         """Store a batch with its checkpoint, whole or not at all."""
         _check_run(commit)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from typing import ClassVar
 
 from psycopg import sql
@@ -115,7 +115,9 @@ class PostgresConnector:
     @contextmanager
     def _writer(self, request: WriteRequest) -> Iterator[Writer]:
         with self._session(Doing.WRITING) as session:
-            yield PostgresWriter(session, request, target.prepare(session, self._settings.schema, request))
+            found = target.prepare(session, self._settings.schema, request)
+            with closing(PostgresWriter(session, request, found, lambda: self._session(Doing.WRITING))) as writer:
+                yield writer
 
     def _session(self, doing: Doing) -> Session:
         limits = self._context.limits

@@ -31,12 +31,12 @@ class Target:
     table: Table
     staged: dict[str, str]
 
-    def stage_statement(self, stage: str, ordinal: str) -> sql.Composable:
-        """Return the CREATE of the temporary table; its rows go at each commit."""
+    def stage_statement(self, stage: str, ordinal: str, *, keeps: bool = False) -> sql.Composable:
+        """Return the CREATE of the temporary table; its rows go at each commit, unless it `keeps` them."""
         columns = [sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in self.staged.items()]
         columns.append(sql.SQL("{} integer").format(sql.Identifier(ordinal)))
-        return sql.SQL("CREATE TEMPORARY TABLE {} ({}) ON COMMIT DELETE ROWS").format(
-            sql.Identifier(stage), sql.SQL(", ").join(columns)
+        return sql.SQL("CREATE TEMPORARY TABLE {} ({}) ON COMMIT {} ROWS").format(
+            sql.Identifier(stage), sql.SQL(", ").join(columns), sql.SQL("PRESERVE" if keeps else "DELETE")
         )
 
     def insert_statement(self, stage: str, ordinal: str, request: WriteRequest, *, repeats: bool) -> sql.Composable:

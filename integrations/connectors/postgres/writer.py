@@ -9,13 +9,15 @@ the connection is lost at the commit, its outcome is not known here: the next wr
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pyarrow as pa
 from psycopg import sql
 
+from accounts.errors import SignalboxError
 from integrations.connectors.base import Commit, StoredCheckpoint, WriteMode, WriteRequest
+from integrations.connectors.postgres.lanes import Lanes
 from integrations.connectors.postgres.session import Session
 from integrations.connectors.postgres.target import Target
 from integrations.connectors.sql import CHECKPOINT_TABLE, lease_lost, plain_batch, refuse_null_keys
@@ -38,11 +40,14 @@ UPDATE {table} SET run = {run}, batch_number = {batch_number}, cursor = {cursor}
 class PostgresWriter:
     """An open target table. Its fence is registered when it opens."""
 
-    def __init__(self, session: Session, request: WriteRequest, target: Target) -> None:
+    def __init__(
+        self, session: Session, request: WriteRequest, target: Target, open_session: Callable[[], Session]
+    ) -> None:
         self._session, self._request, self._target = session, request, target
         self._checkpoints = sql.Identifier(target.table.schema, CHECKPOINT_TABLE)
         self._claim()
         session.run(target.stage_statement(STAGE, ORDINAL))
+        self._lanes = Lanes(open_session, STAGE, target.stage_statement(STAGE, ORDINAL, keeps=True))
         self._insert = {
             repeats: target.insert_statement(STAGE, ORDINAL, request, repeats=repeats) for repeats in (False, True)
         }
@@ -51,12 +56,29 @@ class PostgresWriter:
         """Return what is stored for this owner, and keep writers of lower fences out from now on."""
         return self._claim()
 
+    def stage(self, records: pa.RecordBatch) -> None:
+        """Copy the records ahead of their `write`, by a session of their own."""
+        try:
+            staged, insert = self._staged(records)
+        except SignalboxError:
+            return  # `write` meets it again, and says it
+        self._lanes.send(records, staged, insert)
+
     def write(self, records: pa.RecordBatch, commit: Commit) -> None:
         """Store the records and the commit in one transaction."""
+        with self._lanes.take(records) as ahead:
+            if ahead is None:
+                self._write_now(records, commit)
+                return
+            with ahead.session.transaction():
+                self._store_commit(ahead.session, commit)
+                ahead.session.run(ahead.insert)
+
+    def _write_now(self, records: pa.RecordBatch, commit: Commit) -> None:
         staged, insert = self._staged(records)
         with self._session.transaction():
             self._session.load(STAGE, staged)
-            self._store_commit(commit)
+            self._store_commit(self._session, commit)
             self._session.run(insert)
 
     def probe(self, records: pa.RecordBatch) -> None:
@@ -71,11 +93,15 @@ class PostgresWriter:
     def finish(self, commit: Commit) -> None:
         """Store the last commit; the records are visible already."""
         with self._session.transaction():
-            self._store_commit(commit)
+            self._store_commit(self._session, commit)
 
     def abort(self) -> None:
         """Give up what is not committed."""
         self._session.roll_back()
+
+    def close(self) -> None:
+        """Close the sessions that sent batches ahead."""
+        self._lanes.close()
 
     def _staged(self, records: pa.RecordBatch) -> tuple[pa.RecordBatch, sql.Composable]:
         """Return the records as they are copied, and the statement that takes them from there."""
@@ -101,7 +127,7 @@ class PostgresWriter:
             return None
         return StoredCheckpoint(row["run"], row["batch_number"], json.loads(row["cursor"]), row["fence"])
 
-    def _store_commit(self, commit: Commit) -> None:
+    def _store_commit(self, session: Session, commit: Commit) -> None:
         request = self._request
         statement = _COMMIT.format(
             table=self._checkpoints,
@@ -112,7 +138,7 @@ class PostgresWriter:
             cursor=json.dumps(commit.cursor),
             fence=request.fence,
         )
-        if not self._session.rows(statement):
+        if not session.rows(statement):
             raise lease_lost(request.fence)
 
     @contextmanager

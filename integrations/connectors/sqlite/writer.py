@@ -49,6 +49,9 @@ class SqliteWriter:
         """Return what is stored for this owner, and keep writers of lower fences out from now on."""
         return self._claim()
 
+    def stage(self, records: pa.RecordBatch) -> None:
+        """Nothing can be done ahead: there is one writer."""
+
     def write(self, records: pa.RecordBatch, commit: Commit) -> None:
         """Store the records and the commit in one transaction."""
         rows = self._rows(records)
