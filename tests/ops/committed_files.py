@@ -9,8 +9,8 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 
 # Written in pieces, so that this file does not find itself.
-_REGISTRIES = ("pypi" + r"\.org", "pythonhosted" + r"\.org", "npmjs" + r"\.(?:org|com)", "yarnpkg" + r"\.com")
-_FOLDERS = ("home", "Users", "root", "work", "opt/wheels", "opt/pypi", "tmp/" + "team")
+_REGISTRIES = ("pypi" + r"\.org", "python" + r"hosted\.org", "npmjs" + r"\.(?:org|com)", "yarnpkg" + r"\.com")
+_FOLDERS = ("home", "Users", "root", "work")
 FORBIDDEN = re.compile(rf"\b(?:{'|'.join(_REGISTRIES)})\b|(?<![\w.$}}])/(?:{'|'.join(_FOLDERS)})/[\w.-]+")
 
 

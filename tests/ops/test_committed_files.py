@@ -14,8 +14,8 @@ def test_no_committed_line_names_a_registry_or_a_machine() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "see https://files.pythonhosted" + ".org/packages",
-        '"resolved": "https://registry.npmjs' + '.org/uplot"',
+        "see https://files.python" + "hosted.org/packages",
+        '"resolved": "https://registry' + ".npm" + 'js.org/uplot"',
         "--index-url https://pypi" + ".org/simple",
         "data = '/home" + "/alice/data.csv'",
         "cd /work" + "/main",
