@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -61,55 +62,55 @@ class UnusableParameterError(Exception):
     """A parameter cannot be used."""
 
 
+_BY_PAGE = {"paging": "page", "size_param": "per_page", "page_size": MAX_PER_PAGE, "total_path": "total"}
+_STREAMS: list[dict[str, Any]] = [
+    {
+        "name": "orders",
+        "path": "/orders",
+        "record_path": "data",
+        "primary_key": ["id"],
+        "cursor_field": "updated_at",
+        "cursor_param": "updated_since",
+        "paging": {
+            "paging": "cursor",
+            "cursor_param": "after",
+            "next_path": "next_after",
+            "size_param": "limit",
+            "page_size": MAX_PER_PAGE,
+            "total_path": "total",
+        },
+    },
+    {
+        "name": "customers",
+        "path": "/customers",
+        "record_path": "data",
+        "primary_key": ["id"],
+        "paging": _BY_PAGE,
+    },
+    {
+        "name": "products",
+        "path": "/products",
+        "primary_key": ["id"],
+        "paging": {"paging": "link", "size_param": "per_page", "page_size": 100},
+    },
+    {
+        "name": "refunds",
+        "path": "/refunds",
+        "record_path": "result.items",
+        "primary_key": ["id"],
+        "paging": {
+            "paging": "offset",
+            "size_param": "limit",
+            "page_size": MAX_PER_PAGE,
+            "total_path": "result.total",
+        },
+    },
+]
+
+
 def settings_for(base_url: str) -> dict[str, Any]:
     """The settings of a `rest_api` connector that reads every stream of the shop at `base_url`."""
-    by_page = {"paging": "page", "size_param": "per_page", "page_size": MAX_PER_PAGE, "total_path": "total"}
-    return {
-        "base_url": base_url,
-        "streams": [
-            {
-                "name": "orders",
-                "path": "/orders",
-                "record_path": "data",
-                "primary_key": ["id"],
-                "cursor_field": "updated_at",
-                "cursor_param": "updated_since",
-                "paging": {
-                    "paging": "cursor",
-                    "cursor_param": "after",
-                    "next_path": "next_after",
-                    "size_param": "limit",
-                    "page_size": MAX_PER_PAGE,
-                    "total_path": "total",
-                },
-            },
-            {
-                "name": "customers",
-                "path": "/customers",
-                "record_path": "data",
-                "primary_key": ["id"],
-                "paging": by_page,
-            },
-            {
-                "name": "products",
-                "path": "/products",
-                "primary_key": ["id"],
-                "paging": {"paging": "link", "size_param": "per_page", "page_size": 100},
-            },
-            {
-                "name": "refunds",
-                "path": "/refunds",
-                "record_path": "result.items",
-                "primary_key": ["id"],
-                "paging": {
-                    "paging": "offset",
-                    "size_param": "limit",
-                    "page_size": MAX_PER_PAGE,
-                    "total_path": "result.total",
-                },
-            },
-        ],
-    }
+    return {"base_url": base_url, "streams": deepcopy(_STREAMS)}
 
 
 class Shop:
