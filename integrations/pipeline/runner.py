@@ -1,4 +1,4 @@
-"""Moves one slice of a run: read, map, set aside, write, checkpoint; reading and mapping overlap writing.
+"""Moves one slice of a run: read, map, set aside, write, checkpoint; reading, mapping and staging overlap writing.
 
 The order that keeps a run whole: a batch is *prepared* (its counts and dead letters stored here), then written with its
 commit in one transaction of the destination, then *committed* here. Whatever the worker dies between, the destination's
@@ -18,9 +18,13 @@ from integrations.pipeline.mapper import Mapped, Mapper
 from integrations.pipeline.ports import Aside, Position, PreparedBatch, RunLog, SliceEnd
 from integrations.pipeline.stages import in_background
 
-READ_AHEAD = 2
-MAP_AHEAD = 1
+# Finished batches that wait between two stages. One is enough to overlap them, and each costs memory.
+AHEAD = 1
 MAX_PROBES_A_BATCH = 2_000
+
+# Of Arrow's allocators this one gives memory back between batches: a run peaked at 400 MB in place of 470 MB.
+if "jemalloc" in pa.supported_memory_backends():
+    pa.set_memory_pool(pa.jemalloc_memory_pool())
 
 
 @dataclass(frozen=True)
@@ -46,13 +50,17 @@ def run_slice(plan: SlicePlan, source: Connector, mapper: Mapper, writer: Writer
     number, cursor = plan.start.batch_number, plan.start.cursor
 
     def mapped_batches() -> Iterator[MappedBatch]:
-        with in_background(lambda: source.read(plan.read), depth=READ_AHEAD, name="read") as batches:
+        with in_background(lambda: source.read(plan.read), depth=AHEAD, name="read") as batches:
             for batch in batches:
-                mapped = mapper.map(batch.records)
-                writer.stage(mapped.accepted)
-                yield MappedBatch(batch, mapped)
+                yield MappedBatch(batch, mapper.map(batch.records))
 
-    with in_background(mapped_batches, depth=MAP_AHEAD, name="map") as ready:
+    def staged_batches() -> Iterator[MappedBatch]:
+        with in_background(mapped_batches, depth=AHEAD, name="map") as batches:
+            for batch in batches:
+                writer.stage(batch.mapped.accepted)
+                yield batch
+
+    with in_background(staged_batches, depth=AHEAD, name="stage") as ready:
         for batch in ready:
             number += 1
             cursor = batch.source.cursor

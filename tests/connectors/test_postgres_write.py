@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -257,6 +258,44 @@ def test_a_refused_batch_that_was_staged_ahead_is_mended_and_written(url: str, o
     writer.stage(good)
     writer.write(good, COMMIT)
     assert run(url, "SELECT id FROM t") == [{"id": 1}]
+
+
+def test_keys_that_are_there_are_replaced_and_the_others_inserted_batch_after_batch(url: str, opened: Any) -> None:
+    run(url, "CREATE TABLE t (id bigint PRIMARY KEY, v text)")
+    run(url, "INSERT INTO t SELECT n, 'old' FROM generate_series(1, 40) n")
+    writer = opened(batch(id=[1], v=["new"]).schema, "id")
+    for first in range(31, 60):
+        records = batch(id=[first, first + 1], v=["new", "new"])
+        if first % 2:
+            writer.stage(records)
+        writer.write(records, COMMIT)
+    assert run(url, "SELECT v, count(*) AS n FROM t GROUP BY v ORDER BY v") == [
+        {"v": "new", "n": 30},
+        {"v": "old", "n": 30},
+    ]
+
+
+def test_a_record_that_breaks_another_unique_index_is_refused_and_its_batch_undone(url: str, opened: Any) -> None:
+    run(url, "CREATE TABLE t (id bigint PRIMARY KEY, mail text UNIQUE)")
+    run(url, "INSERT INTO t VALUES (1, 'a')")
+    writer = opened(batch(id=[1], mail=["a"]).schema, "id")
+    with pytest.raises(RecordsRefused):
+        writer.write(batch(id=[2, 3], mail=["b", "a"]), COMMIT)
+    writer.write(batch(id=[1, 2], mail=["c", "a"]), COMMIT)
+    assert run(url, "SELECT id, mail FROM t ORDER BY id") == [{"id": 1, "mail": "c"}, {"id": 2, "mail": "a"}]
+
+
+def test_a_key_that_another_session_inserts_meanwhile_is_replaced_too(url: str, opened: Any) -> None:
+    run(url, "CREATE TABLE t (id bigint PRIMARY KEY, v text)")
+    writer = opened(batch(id=[1], v=["-"]).schema, "id")
+    with psycopg.connect(url) as other, ThreadPoolExecutor(1) as pool:
+        other.execute("INSERT INTO t VALUES (1, 'other')")
+        writing = pool.submit(writer.write, batch(id=[1], v=["ours"]), COMMIT)
+        blocked = "SELECT count(*) AS n FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        assert any(run(url, blocked) == [{"n": 1}] for _ in range(2_000))
+        other.commit()
+        writing.result(10)
+    assert run(url, "SELECT v FROM t") == [{"v": "ours"}]
 
 
 def test_staging_opens_at_most_three_sessions_and_says_nothing_of_a_fault(url: str, opened: Any) -> None:

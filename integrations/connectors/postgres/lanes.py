@@ -15,6 +15,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from accounts.errors import SignalboxError
+from integrations.connectors.postgres.inserting import Insert
 from integrations.connectors.postgres.session import Session
 from integrations.errors import RecordsRefused
 
@@ -28,7 +29,7 @@ class Ahead:
 
     records: pa.RecordBatch
     session: Session
-    insert: sql.Composable
+    insert: Insert
 
 
 class Lanes:
@@ -41,7 +42,7 @@ class Lanes:
         self._free: list[Session] = []
         self._ahead: dict[int, Ahead] = {}
 
-    def send(self, records: pa.RecordBatch, staged: pa.RecordBatch, insert: sql.Composable) -> None:
+    def send(self, records: pa.RecordBatch, staged: pa.RecordBatch, insert: Insert) -> None:
         """Copy a batch into a free lane. Where that fails nothing is said: its `write` does it all, and says why."""
         try:
             session = self._free_session()

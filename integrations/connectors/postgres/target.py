@@ -13,6 +13,7 @@ from accounts.errors import SignalboxError
 from integrations.connectors.base import WriteMode, WriteRequest
 from integrations.connectors.postgres import catalogue, types
 from integrations.connectors.postgres.catalogue import Table
+from integrations.connectors.postgres.inserting import Insert
 from integrations.connectors.postgres.session import Session
 from integrations.connectors.sql import CHECKPOINT_TABLE, plain_type
 from integrations.errors import KEY_MISSING, PERMISSION_MISSING, TABLE_INCOMPATIBLE, NeedsPerson
@@ -39,7 +40,7 @@ class Target:
             sql.Identifier(stage), sql.SQL(", ").join(columns), sql.SQL("PRESERVE" if keeps else "DELETE")
         )
 
-    def insert_statement(self, stage: str, ordinal: str, request: WriteRequest, *, repeats: bool) -> sql.Composable:
+    def insert(self, stage: str, ordinal: str, request: WriteRequest, *, repeats: bool) -> Insert:
         """Return the INSERT from the staging table. Where a batch repeats keys, the last record of each holds."""
         columns = list(self.staged)
         parts = {
@@ -48,15 +49,16 @@ class Target:
             "values": self._casts(columns),
             "stage": sql.Identifier("pg_temp", stage),
         }
+        plain = sql.SQL("INSERT INTO {target} ({columns}) SELECT {values} FROM {stage} s").format(**parts)
         if request.mode is WriteMode.APPEND:
-            return sql.SQL("INSERT INTO {target} ({columns}) SELECT {values} FROM {stage} s").format(**parts)
+            return Insert(plain)
         key = self._casts(list(request.key))
         first: sql.Composable = sql.SQL("")
         last: sql.Composable = sql.SQL("")
         if repeats:
             first = sql.SQL("DISTINCT ON ({})").format(key)
             last = sql.SQL("ORDER BY {}, s.{} DESC").format(key, sql.Identifier(ordinal))
-        return sql.SQL(
+        upsert = sql.SQL(
             "INSERT INTO {target} ({columns}) SELECT {first} {values} FROM {stage} s {last}"
             " ON CONFLICT ({names}) {action}"
         ).format(
@@ -66,6 +68,7 @@ class Target:
             names=_names(list(request.key)),
             action=_action([name for name in columns if name not in request.key]),
         )
+        return Insert(upsert, None if repeats else plain)
 
     def can_repeat(self, records: pa.RecordBatch, key: tuple[str, ...]) -> bool:
         """Whether records may share a key. It looks only at columns that keep their type, where equal means equal."""

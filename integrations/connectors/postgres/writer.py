@@ -17,6 +17,7 @@ from psycopg import sql
 
 from accounts.errors import SignalboxError
 from integrations.connectors.base import Commit, StoredCheckpoint, WriteMode, WriteRequest
+from integrations.connectors.postgres.inserting import Insert, Inserter
 from integrations.connectors.postgres.lanes import Lanes
 from integrations.connectors.postgres.session import Session
 from integrations.connectors.postgres.target import Target
@@ -48,9 +49,8 @@ class PostgresWriter:
         self._claim()
         session.run(target.stage_statement(STAGE, ORDINAL))
         self._lanes = Lanes(open_session, STAGE, target.stage_statement(STAGE, ORDINAL, keeps=True))
-        self._insert = {
-            repeats: target.insert_statement(STAGE, ORDINAL, request, repeats=repeats) for repeats in (False, True)
-        }
+        self._insert = {repeats: target.insert(STAGE, ORDINAL, request, repeats=repeats) for repeats in (False, True)}
+        self._inserter = Inserter()
 
     def checkpoint(self) -> StoredCheckpoint | None:
         """Return what is stored for this owner, and keep writers of lower fences out from now on."""
@@ -72,21 +72,21 @@ class PostgresWriter:
                 return
             with ahead.session.transaction():
                 self._store_commit(ahead.session, commit)
-                ahead.session.run(ahead.insert)
+                self._inserter.insert(ahead.session, ahead.insert)
 
     def _write_now(self, records: pa.RecordBatch, commit: Commit) -> None:
         staged, insert = self._staged(records)
         with self._session.transaction():
             self._session.load(STAGE, staged)
             self._store_commit(self._session, commit)
-            self._session.run(insert)
+            self._inserter.insert(self._session, insert)
 
     def probe(self, records: pa.RecordBatch) -> None:
         """Do what `write` does with the records, and roll it back."""
         staged, insert = self._staged(records)
         with self._rolled_back():
             self._session.load(STAGE, staged)
-            self._session.run(insert)
+            self._session.run(insert.statement)
             # Constraints that wait for the commit are checked now.
             self._session.run(sql.SQL("SET CONSTRAINTS ALL IMMEDIATE"))
 
@@ -103,7 +103,7 @@ class PostgresWriter:
         """Close the sessions that sent batches ahead."""
         self._lanes.close()
 
-    def _staged(self, records: pa.RecordBatch) -> tuple[pa.RecordBatch, sql.Composable]:
+    def _staged(self, records: pa.RecordBatch) -> tuple[pa.RecordBatch, Insert]:
         """Return the records as they are copied, and the statement that takes them from there."""
         request = self._request
         plain = plain_batch(records, request.schema)
