@@ -1,6 +1,15 @@
 """What every test may ask for: private servers, and the small world of workspaces and people."""
 
+from tests.rabbitmq import rabbitmq_server
 from tests.servers import browser, chromium_page, postgres_database, postgres_server, redis_server
 from tests.world import world
 
-__all__ = ["browser", "chromium_page", "postgres_database", "postgres_server", "redis_server", "world"]
+__all__ = [
+    "browser",
+    "chromium_page",
+    "postgres_database",
+    "postgres_server",
+    "rabbitmq_server",
+    "redis_server",
+    "world",
+]

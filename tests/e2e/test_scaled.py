@@ -1,4 +1,4 @@
-"""The same product on PostgreSQL and Redis: three addresses are the only difference."""
+"""The same product on PostgreSQL, with Redis and with RabbitMQ: three addresses are the only difference."""
 
 from __future__ import annotations
 
@@ -19,21 +19,25 @@ FIELDS = [
 ]
 
 
-@pytest.fixture
+@pytest.fixture(params=["redis_server", "rabbitmq_server"])
 def product(
-    tmp_path_factory: pytest.TempPathFactory, postgres_database: str, redis_server: Server
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_database: str,
+    redis_server: Server,
 ) -> Iterator[Product]:
-    """State in PostgreSQL, messages and counts of requests in Redis."""
+    """State in PostgreSQL, messages in one broker or the other, and counts of requests in Redis."""
+    broker: Server = request.getfixturevalue(request.param)
     settings = {
         "DATABASE_URL": postgres_database,
-        "BROKER_URL": redis_server.url,
+        "BROKER_URL": broker.url,
         "CACHE_URL": redis_server.url.replace("redis://", "rediscache://").removesuffix("/0") + "/1",
     }
     with running_product(tmp_path_factory.mktemp("scaled"), **settings) as found:
         yield found
 
 
-def test_a_run_on_postgresql_and_redis_moves_every_record(product: Product, postgres_database: str) -> None:
+def test_a_run_on_postgresql_and_a_broker_moves_every_record(product: Product, postgres_database: str) -> None:
     lines = "".join(f"{number},{number % 100}.5\n" for number in range(ROWS)) + "20000,a lot\n"
     (product.files / "records.csv").write_text("id,amount\n" + lines)
     source = product.call("POST", "connectors/", {"name": "in", "plugin": "files", "settings": {"format": "csv"}})
