@@ -34,8 +34,8 @@ class RabbitFolder:
 
     @property
     def url(self) -> str:
-        """The address for Celery."""
-        return f"amqp://guest:guest@127.0.0.1:{self.port}//"
+        """The address for Celery, which signs in as RabbitMQ's own guest."""
+        return f"amqp://127.0.0.1:{self.port}//"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -91,7 +91,7 @@ class RabbitFolder:
 
 @pytest.fixture(scope="session")
 def rabbitmq_server() -> Iterator[Server]:
-    """A RabbitMQ of our own, user and password `guest`."""
+    """A RabbitMQ of our own."""
     with (
         tempfile.TemporaryDirectory(prefix="signalbox-rabbit-") as folder,
         RabbitFolder.make(Path(folder)).running() as server,
