@@ -63,6 +63,7 @@ class Run(WorkspaceModel):
         indexes = [
             models.Index(fields=["workspace", "-id"], name="run_of_workspace"),
             models.Index(fields=["deployment", "-id"], name="run_of_deployment"),
+            models.Index(fields=["workspace", "finished_at"], name="run_by_its_end"),
             models.Index(
                 fields=["next_attempt_at"], condition=Q(state__in=["queued", "running"]), name="run_that_may_be_due"
             ),

@@ -5,14 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Count, ExpressionWrapper, F, Window
-from django.db.models.fields import DurationField
+from django.db.models import Count, F, Window
 from django.db.models.functions import CumeDist
 
 from accounts.models import Workspace
 from integrations.domain.windows import Window as Span
 from integrations.models import DeadLetter, Run
-from integrations.services.overview import EpochStep
+from integrations.services.overview import EpochStep, SecondsBetween
 
 BARS = 16
 _SLOW = 0.95
@@ -33,7 +32,7 @@ def first_id_at(moment: datetime) -> UUID:
 def slow_bars(workspace: Workspace, span: Span, now: datetime) -> list[float]:
     """The duration in seconds below which 95 of 100 runs lie that ended in each bar; 0 where none did."""
     width, starts = bar_starts(span, now)
-    took = ExpressionWrapper(F("finished_at") - F("started_at"), output_field=DurationField())
+    took = SecondsBetween("started_at", "finished_at")
     rows = (
         Run.objects.of(workspace)
         .filter(finished_at__gt=now - timedelta(seconds=span.seconds), finished_at__lte=now, started_at__isnull=False)
@@ -44,7 +43,7 @@ def slow_bars(workspace: Workspace, span: Span, now: datetime) -> list[float]:
         .values_list("step", "took")
     )
     # The slowest comes first, so that the last one of a step, the fastest of the slow, stays.
-    found = {step: duration.total_seconds() for step, duration in rows}
+    found = dict(rows)
     return [found.get(start, 0.0) for start in starts]
 
 
