@@ -44,12 +44,12 @@ class SecondsBetween(Func):
     def __init__(self, start: str, end: str) -> None:
         super().__init__(F(start), F(end))
 
-    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> tuple[str, Any]:  # Django's own types
+    def as_sqlite(self, compiler: SQLCompiler, _connection: Any, **_: Any) -> tuple[str, Any]:  # Django's own types
         """SQLite counts in days."""
         template = "ROUND((julianday(%(end)s) - julianday(%(start)s)) * 86400, 3)"
         return self._between(compiler, template)
 
-    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> tuple[str, Any]:  # as above
+    def as_postgresql(self, compiler: SQLCompiler, _connection: Any, **_: Any) -> tuple[str, Any]:  # as above
         """PostgreSQL in intervals."""
         return self._between(compiler, "EXTRACT(EPOCH FROM %(end)s - %(start)s)::float8")
 
