@@ -42,20 +42,17 @@ class SecondsBetween(Func):
     output_field = FloatField()
 
     def __init__(self, start: str, end: str) -> None:
-        super().__init__(F(start), F(end))
+        super().__init__(F(end), F(start))
 
-    def as_sqlite(self, compiler: SQLCompiler, _connection: Any, **_: Any) -> tuple[str, Any]:  # Django's own types
+    def as_sqlite(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> tuple[str, Any]:  # Django's own types
         """SQLite counts in days."""
-        template = "ROUND((julianday(%(end)s) - julianday(%(start)s)) * 86400, 3)"
-        return self._between(compiler, template)
+        template, between = "ROUND((julianday(%(expressions)s)) * 86400, 3)", ") - julianday("
+        return self.as_sql(compiler, connection, template=template, arg_joiner=between, **extra)
 
-    def as_postgresql(self, compiler: SQLCompiler, _connection: Any, **_: Any) -> tuple[str, Any]:  # as above
+    def as_postgresql(self, compiler: SQLCompiler, connection: Any, **extra: Any) -> tuple[str, Any]:  # as above
         """PostgreSQL in intervals."""
-        return self._between(compiler, "EXTRACT(EPOCH FROM %(end)s - %(start)s)::float8")
-
-    def _between(self, compiler: SQLCompiler, template: str) -> tuple[str, Any]:
-        (start, first), (end, second) = (compiler.compile(part) for part in self.get_source_expressions())
-        return template % {"start": start, "end": end}, [*second, *first]
+        template = "EXTRACT(EPOCH FROM %(expressions)s)::float8"
+        return self.as_sql(compiler, connection, template=template, arg_joiner=" - ", **extra)
 
 
 @dataclass(frozen=True)
