@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from integrations.connectors.base import Batch, Commit, Connector, Cursor, ReadRequest, Writer, WriteRequest
 from integrations.errors import RECORD_REFUSED, RecordsRefused
+from integrations.faultpoints import reach
 from integrations.pipeline.mapper import Mapped, Mapper
 from integrations.pipeline.ports import Aside, Position, PreparedBatch, RunLog, SliceEnd
 from integrations.pipeline.stages import in_background
@@ -50,9 +51,11 @@ def run_slice(plan: SlicePlan, source: Connector, mapper: Mapper, writer: Writer
     number, cursor = plan.start.batch_number, plan.start.cursor
 
     def mapped_batches() -> Iterator[MappedBatch]:
-        with in_background(lambda: source.read(plan.read), depth=AHEAD, name="read") as batches:
+        with in_background(lambda: _fetched(source, plan.read), depth=AHEAD, name="read") as batches:
             for batch in batches:
-                yield MappedBatch(batch, mapper.map(batch.records))
+                mapped = mapper.map(batch.records)
+                reach("after_map")
+                yield MappedBatch(batch, mapped)
 
     def staged_batches() -> Iterator[MappedBatch]:
         with in_background(mapped_batches, depth=AHEAD, name="map") as batches:
@@ -71,12 +74,21 @@ def run_slice(plan: SlicePlan, source: Connector, mapper: Mapper, writer: Writer
     return SliceEnd.FINISHED
 
 
+def _fetched(source: Connector, request: ReadRequest) -> Iterator[Batch]:
+    reach("before_fetch")
+    for batch in source.read(request):
+        reach("after_fetch")
+        yield batch
+        reach("before_fetch")
+
+
 def _move_batch(run: str, number: int, batch: MappedBatch, writer: Writer, log: RunLog) -> None:
     """Prepare, write and commit one batch; records that the destination refuses are set aside, the others go on."""
     records = batch.mapped.accepted
     commit = Commit(run, number, batch.source.cursor)
     aside = _set_aside(batch)
     log.prepare(_prepared(number, batch, records, aside))
+    reach("before_send")
     try:
         writer.write(records, commit)
     except RecordsRefused:
@@ -90,6 +102,7 @@ def _move_batch(run: str, number: int, batch: MappedBatch, writer: Writer, log: 
         records = kept
         log.prepare(_prepared(number, batch, records, aside + refused_aside))
         writer.write(records, commit)
+    reach("after_write")
     log.commit(number)
 
 

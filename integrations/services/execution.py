@@ -28,6 +28,7 @@ from integrations.errors import (
     RetryLater,
     StopRun,
 )
+from integrations.faultpoints import reach
 from integrations.models import Connector, Run
 from integrations.models.integration import ReadMode
 from integrations.pipeline.mapper import Mapper
@@ -50,6 +51,7 @@ def execute_slice(*, run_id: UUID, worker: str, draining: Callable[[], bool] = l
     claim = runs.claim_run(run_id=run_id, worker=worker)
     if claim is None:
         return None
+    reach("after_claim")
     run = _load(run_id)
     policy = effective_policy(
         workspace=run.workspace, connector=run.version.source, integration=run.deployment.integration
@@ -159,9 +161,12 @@ def _ended(run: Run, claim: runs.Claim, end: SliceEnd, policy: EffectivePolicy) 
     run.refresh_from_db()
     _refuse_too_many_rejected(run, policy)
     if end is SliceEnd.YIELDED:
+        reach("before_yield")
         runs.yield_run(claim)
         return RunState.RUNNING
+    reach("before_finish")
     runs.succeed_run(claim, warnings=_warnings(run))
+    reach("after_finish")
     for connector in _used(run):
         note_use(connector=connector)
     return RunState.SUCCEEDED

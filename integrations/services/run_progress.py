@@ -20,6 +20,7 @@ from integrations import encryption
 from integrations.connectors.base import StoredCheckpoint
 from integrations.domain.lifecycle import BatchState, DeadLetterState, RunState
 from integrations.errors import DESTINATION_REGRESSED, LEASE_LOST, RUN_CANCELLED, TIMED_OUT, NeedsPerson, StopRun
+from integrations.faultpoints import reach
 from integrations.models import DeadLetter, Deployment, Run, RunBatch
 from integrations.models.integration import ReadMode
 from integrations.pipeline.ports import Aside, Position, PreparedBatch
@@ -63,6 +64,7 @@ class Heartbeat:
     def _beat(self) -> None:
         while not self._stopped.wait(settings.LEASE_SECONDS / 4):
             asked_at = time.monotonic()
+            reach("on_heartbeat")
             try:
                 self._cancelled = extend_lease(self._claim)
                 self._extended_at = asked_at
@@ -106,6 +108,7 @@ class DatabaseRunLog:
                 progress=batch.progress,
             )
             DeadLetter.objects.bulk_create(letters, batch_size=500)
+        reach("after_prepare")
 
     def commit(self, number: int) -> None:
         """Count a batch that the destination has, and move the cursor."""
@@ -130,6 +133,8 @@ class DatabaseRunLog:
             self._run.refresh_from_db()
             parts = f"{batch.written:,} written, {batch.set_aside:,} set aside, {batch.filtered:,} filtered"
             tell(self._run, "run.progress", f"Batch {number}: {parts}.", data={"batch": number, **counts(self._run)})
+            reach("before_commit")
+        reach("after_commit")
 
     def should_yield(self) -> bool:
         """Say whether the slice's time is over or the worker drains. Raises StopRun; NeedsPerson past the limit."""
