@@ -6,20 +6,27 @@ from enum import StrEnum
 
 
 class RunState(StrEnum):
-    """queued -> running -> succeeded | failed | cancelled; running goes back to queued to wait for a retry."""
+    """queued -> running -> succeeded | failed | cancelled; running goes back to queued to wait for a retry.
+
+    A paused run holds its deployment, keeps its checkpoint, and is not due until somebody resumes it.
+    """
 
     QUEUED = "queued"
     RUNNING = "running"
+    PAUSED = "paused"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
 
-ACTIVE_STATES: frozenset[str] = frozenset({RunState.QUEUED, RunState.RUNNING})
+ACTIVE_STATES: frozenset[str] = frozenset({RunState.QUEUED, RunState.RUNNING, RunState.PAUSED})
 
 TRANSITIONS: dict[RunState, frozenset[RunState]] = {
-    RunState.QUEUED: frozenset({RunState.RUNNING, RunState.CANCELLED, RunState.FAILED}),
-    RunState.RUNNING: frozenset({RunState.QUEUED, RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED}),
+    RunState.QUEUED: frozenset({RunState.RUNNING, RunState.PAUSED, RunState.CANCELLED, RunState.FAILED}),
+    RunState.RUNNING: frozenset(
+        {RunState.QUEUED, RunState.PAUSED, RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED}
+    ),
+    RunState.PAUSED: frozenset({RunState.QUEUED, RunState.RUNNING, RunState.CANCELLED}),
     RunState.SUCCEEDED: frozenset(),
     RunState.FAILED: frozenset(),
     RunState.CANCELLED: frozenset(),
@@ -27,13 +34,17 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
 
 
 class Trigger(StrEnum):
-    """What started a run."""
+    """What started a run. A partition is started by its parent run."""
 
     MANUAL = "manual"
     SCHEDULE = "schedule"
     API = "api"
     RETRY = "retry"
     REDRIVE = "redrive"
+    CHAIN = "chain"
+    BACKFILL = "backfill"
+    REPLAY = "replay"
+    PARTITION = "partition"
 
 
 class BatchState(StrEnum):

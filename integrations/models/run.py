@@ -6,15 +6,30 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from accounts.models import Workspace
 from integrations.domain.lifecycle import ACTIVE_STATES, BatchState, RunState, Trigger
 from integrations.models.base import WorkspaceManager, WorkspaceModel
 from integrations.models.integration import Deployment, IntegrationVersion
+
+
+class RunManager(WorkspaceManager["Run"]):
+    """Runs as people know them; a partition of a run stands under its run, and only there."""
+
+    def of(self, workspace: Workspace) -> models.QuerySet[Run]:
+        """The runs of a workspace that somebody or something started, without their partitions."""
+        return self.filter(workspace=workspace, parent=None)
+
+    def with_partitions_of(self, workspace: Workspace) -> models.QuerySet[Run]:
+        """The same and their partitions: for the page of one."""
+        return self.filter(workspace=workspace)
 
 
 class Run(WorkspaceModel):
     """One execution of a deployment's version. Every change after the claim says `WHERE id = ? AND fence = ?`.
 
     `start_cursor` is where the first slice began, `cursor` where the next one goes on; `seq` numbers its events.
+    A run that was cut has `partition_count` child runs, each over its `partition` (key, label, spec); it waits for them
+    without a lease, and its counts rise with theirs.
     """
 
     deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="runs")
@@ -24,6 +39,9 @@ class Run(WorkspaceModel):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     continues = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="partitions")
+    partition = models.JSONField(null=True, blank=True)
+    partition_count = models.PositiveIntegerField(default=0)
     due_at = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=10, choices=[(s.value, s.value) for s in RunState], default=RunState.QUEUED)
     has_warnings = models.BooleanField(default=False)
@@ -56,7 +74,7 @@ class Run(WorkspaceModel):
     error_message = models.TextField(blank=True)
     error_what_to_do = models.TextField(blank=True)
 
-    objects = WorkspaceManager["Run"]()
+    objects = RunManager()
 
     class Meta:
         ordering = ["-id"]
@@ -70,7 +88,9 @@ class Run(WorkspaceModel):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["deployment"], condition=Q(state__in=sorted(ACTIVE_STATES)), name="one_active_run_in_deployment"
+                fields=["deployment"],
+                condition=Q(state__in=sorted(ACTIVE_STATES), parent__isnull=True),
+                name="one_active_run_in_deployment",
             ),
             models.UniqueConstraint(fields=["deployment", "due_at"], name="one_run_a_due_time"),
             models.CheckConstraint(
@@ -84,6 +104,10 @@ class Run(WorkspaceModel):
     @property
     def is_active(self) -> bool:
         return self.state in ACTIVE_STATES
+
+    @property
+    def waits_for_partitions(self) -> bool:
+        return self.state == RunState.RUNNING and self.partition_count > 0 and self.lease_until is None
 
     @property
     def is_retrying(self) -> bool:

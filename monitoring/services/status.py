@@ -47,6 +47,7 @@ _OF_RUN = {
     RunState.FAILED: ("bad", "failing"),
     RunState.RUNNING: ("info", "running"),
     RunState.QUEUED: ("info", "queued"),
+    RunState.PAUSED: ("warn", "paused"),
     RunState.CANCELLED: ("warn", "cancelled"),
 }
 _OF_CHECK = {"ok": ("ok", "healthy"), "failed": ("bad", "failing"), "unknown": ("idle", "not tested")}
