@@ -55,7 +55,9 @@ def wanted_of(workspace: Workspace, wanted: Wanted) -> QuerySet[Integration]:
     if wanted.has_letters:
         found = found.filter(pk__in=_open_letters().filter(workspace=OuterRef("workspace")).values("integration"))
     if wanted.state:
-        last = Run.objects.filter(deployment__integration=OuterRef("pk")).order_by("-id").values("state")[:1]
+        last = (
+            Run.objects.filter(deployment__integration=OuterRef("pk"), parent=None).order_by("-id").values("state")[:1]
+        )
         found = found.annotate(last_state=Subquery(last))
         found = found.filter(last_state=None if wanted.state == NEVER else wanted.state)
     return found
@@ -70,7 +72,7 @@ def rows_of(workspace: Workspace, page: Sequence[Integration]) -> list[Row]:
         .select_related("version__source", "version__destination", "schedule")
         .defer("cursor", "version__mapping")
     }
-    last = Run.objects.filter(deployment=OuterRef("pk")).order_by("-id").values("pk")[:1]
+    last = Run.objects.filter(deployment=OuterRef("pk"), parent=None).order_by("-id").values("pk")[:1]
     ids = Deployment.objects.of(workspace).filter(integration__in=page).annotate(last=Subquery(last)).values("last")
     runs = {run.deployment_id: run for run in Run.objects.of(workspace).filter(pk__in=ids).defer(*_HIDDEN)}
     letters = _open_letters().filter(workspace=workspace, integration__in=page).values_list("integration")

@@ -54,7 +54,7 @@ def run_curve(request: WorkspaceRequest, run_id: UUID) -> HttpResponse:
 
 def run_of(request: WorkspaceRequest, run_id: UUID) -> Run:
     """The run in the workspace, with what its page shows; 404 where there is none."""
-    rows = Run.objects.of(request.workspace).select_related(
+    rows = Run.objects.with_partitions_of(request.workspace).select_related(
         "workspace", "requested_by", "continues", "deployment__integration", "version__source", "version__destination"
     )
     return get_object_or_404(rows.defer(*_HEAVY), pk=run_id)

@@ -98,7 +98,7 @@ def _lines(run: Run) -> QuerySet[Event]:
 
 
 def _run(request: WorkspaceRequest, run_id: UUID) -> Run:
-    return get_object_or_404(Run.objects.of(request.workspace).only("id", "workspace"), pk=run_id)
+    return get_object_or_404(Run.objects.with_partitions_of(request.workspace).only("id", "workspace"), pk=run_id)
 
 
 def _number(text: str) -> int | None:

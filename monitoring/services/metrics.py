@@ -35,7 +35,7 @@ def render_metrics() -> bytes:
 
 def _runs() -> GaugeMetricFamily:
     family = GaugeMetricFamily("signalbox_runs", "Runs by state.", labels=["state"])
-    counted = dict(Run.objects.values_list("state").annotate(count=Count("id")).order_by())
+    counted = dict(Run.objects.filter(parent=None).values_list("state").annotate(count=Count("id")).order_by())
     for state in RunState:
         family.add_metric([state.value], counted.get(state.value, 0))
     return family
@@ -43,7 +43,9 @@ def _runs() -> GaugeMetricFamily:
 
 def _records() -> CounterMetricFamily:
     family = CounterMetricFamily("signalbox_records", "Records of all runs by what became of them.", labels=["outcome"])
-    sums = Run.objects.aggregate(**{name: Sum(name) for name in ("read", "written", "set_aside", "filtered")})
+    sums = Run.objects.filter(parent=None).aggregate(
+        **{name: Sum(name) for name in ("read", "written", "set_aside", "filtered")}
+    )
     for name, value in sums.items():
         family.add_metric([name], value or 0)
     return family

@@ -69,7 +69,7 @@ def status_of(workspace: Workspace) -> Status:
 
 def _deployments(workspace: Workspace) -> QuerySet[Deployment]:
     """Each deployment with the state its last run ended in, and when the first of the runs that agree with it ended."""
-    ended = Run.objects.filter(deployment=OuterRef("pk"), finished_at__isnull=False).order_by("-id")
+    ended = Run.objects.filter(deployment=OuterRef("pk"), parent=None, finished_at__isnull=False).order_by("-id")
     differed = ended.exclude(state=OuterRef("last_state"))
     agreeing = ended.filter(id__gt=Coalesce(OuterRef("last_that_differed"), Value(UUID(int=0)))).order_by("id")
     return (

@@ -57,7 +57,9 @@ class RunBatchView(mixins.ListModelMixin, StrictViewSet[RunBatch]):
 
     def get_queryset(self) -> QuerySet[RunBatch]:
         """The batches of the run in the address."""
-        return RunBatch.objects.filter(run=self.found(Run.objects.of(self.workspace), pk=self.kwargs["run_id"]))
+        return RunBatch.objects.filter(
+            run=self.found(Run.objects.with_partitions_of(self.workspace), pk=self.kwargs["run_id"])
+        )
 
 
 class RunEventView(mixins.ListModelMixin, StrictViewSet[Event]):
@@ -71,5 +73,5 @@ class RunEventView(mixins.ListModelMixin, StrictViewSet[Event]):
 
     def get_queryset(self) -> QuerySet[Event]:
         """The log of the run in the address."""
-        run = self.found(Run.objects.of(self.workspace), pk=self.kwargs["run_id"])
+        run = self.found(Run.objects.with_partitions_of(self.workspace), pk=self.kwargs["run_id"])
         return Event.objects.filter(workspace=self.workspace, run_id=run.pk)
