@@ -9,8 +9,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
+from integrations.domain.wall_clock import next_cron
+
 MIN_EVERY_SECONDS = 5
 MAX_EVERY_SECONDS = 366 * 24 * 3600
+# Whether an expression ever comes due does not depend on when it is asked.
+_ANY_DAY = datetime(2024, 1, 1)  # noqa: DTZ001 - a wall time
 
 
 class ScheduleKind(StrEnum):
@@ -33,15 +37,15 @@ class Timetable:
 def problem_of(table: Timetable) -> tuple[str, str] | None:
     """The field and the sentence that say why a timetable cannot be used, or None."""
     try:
-        zone = ZoneInfo(table.time_zone)
-    except (ZoneInfoNotFoundError, ValueError):
+        ZoneInfo(table.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
         return "time_zone", f"There is no time zone “{table.time_zone}”. Use a name such as Europe/Berlin."
     if table.kind is ScheduleKind.INTERVAL:
         if not MIN_EVERY_SECONDS <= table.every_seconds <= MAX_EVERY_SECONDS:
             return "every_seconds", f"An interval is between {MIN_EVERY_SECONDS} seconds and a year."
         return None
     try:
-        next(CronSim(table.cron, datetime.now(zone)))
+        next(CronSim(table.cron, _ANY_DAY))
     except (CronSimError, StopIteration):
         return (
             "cron",
@@ -53,12 +57,13 @@ def problem_of(table: Timetable) -> tuple[str, str] | None:
 def next_due(table: Timetable, after: datetime) -> datetime:
     """The first due time after `after` (aware), in UTC.
 
-    An interval keeps its grid, counted from the epoch: two schedulers compute the same time.
+    An interval keeps its grid, counted from the epoch: two schedulers compute the same time, and no clock change moves
+    it. What a cron expression does on the days of a clock change is said in `wall_clock`.
     """
     if table.kind is ScheduleKind.INTERVAL:
         step = table.every_seconds
         return datetime.fromtimestamp((int(after.timestamp()) // step + 1) * step, UTC)
-    return next(CronSim(table.cron, after.astimezone(ZoneInfo(table.time_zone)))).astimezone(UTC)
+    return next_cron(table.cron, ZoneInfo(table.time_zone), after)
 
 
 def upcoming(table: Timetable, after: datetime, count: int) -> list[datetime]:
