@@ -29,7 +29,8 @@ class Run(WorkspaceModel):
 
     `start_cursor` is where the first slice began, `cursor` where the next one goes on; `seq` numbers its events.
     A run that was cut has `partition_count` child runs, each over its `partition` (key, label, spec); it waits for them
-    without a lease, and its counts rise with theirs.
+    without a lease, and its counts rise with theirs. `waits_for` names the rule of the policy that keeps a due run
+    waiting; `isolation` is how carefully it goes on where workers died (`domain.isolation`).
     """
 
     deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="runs")
@@ -46,6 +47,7 @@ class Run(WorkspaceModel):
     state = models.CharField(max_length=10, choices=[(s.value, s.value) for s in RunState], default=RunState.QUEUED)
     has_warnings = models.BooleanField(default=False)
     cancel_requested = models.BooleanField(default=False)
+    pause_requested = models.BooleanField(default=False, db_default=False)
 
     fence = models.BigIntegerField(default=0)
     lease_until = models.DateTimeField(null=True, blank=True)
@@ -55,6 +57,9 @@ class Run(WorkspaceModel):
     attempt = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField()
     hinted_at = models.DateTimeField(null=True, blank=True)
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    waits_for = models.CharField(max_length=40, blank=True, default="", db_default="")
+    isolation = models.JSONField(null=True, blank=True)
 
     start_cursor = models.JSONField(null=True, blank=True)
     cursor = models.JSONField(null=True, blank=True)
@@ -85,6 +90,8 @@ class Run(WorkspaceModel):
             models.Index(
                 fields=["next_attempt_at"], condition=Q(state__in=["queued", "running"]), name="run_that_may_be_due"
             ),
+            models.Index(fields=["state", "workspace", "next_attempt_at"], name="run_due_in_workspace"),
+            models.Index(fields=["workspace", "-claimed_at"], name="run_by_its_claim"),
         ]
         constraints = [
             models.UniqueConstraint(
