@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 
 from accounts.models import Workspace
-from integrations.domain.policy import RULES, SECTIONS, EffectivePolicy, EffectiveRule, Number, Rule
+from integrations.domain.policy import RULES, SECTIONS, EffectivePolicy, EffectiveRule, Tighter, Value
+from integrations.forms.policy_fields import LIMIT, initial_value, plain, rule_field
 from integrations.models import Connector, Integration, Policy
 
 
-def plain(value: Number) -> Number:
-    """5 rather than 5.0."""
-    return int(value) if value == int(value) else value
+@dataclass(frozen=True)
+class RuleRow:
+    """One rule of the form: its field, the box that makes it a limit (if it may be one), and what it would inherit."""
+
+    field: forms.BoundField
+    limit: forms.BoundField | None
+    inherited: EffectiveRule
 
 
 class PolicyForm(forms.Form):
@@ -28,27 +35,32 @@ class PolicyForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.inherited = inherited
         for rule in RULES.values():
-            self.fields[rule.name] = _field(rule, inherited.rules[rule.name])
+            self.fields[rule.name] = rule_field(rule, inherited.rules[rule.name])
+            if rule.tighter is not Tighter.NONE:
+                self.fields[rule.name + LIMIT] = forms.BooleanField(required=False, label=f"{rule.label} is a limit")
 
-    def sections(self) -> list[tuple[str, list[tuple[forms.BoundField, EffectiveRule]]]]:
-        """The rules by section, each with what it would inherit."""
-        return [
-            (
-                title,
-                [(self[rule.name], self.inherited.rules[rule.name]) for rule in RULES.values() if rule.section == key],
-            )
-            for key, title in SECTIONS.items()
-        ]
+    def sections(self) -> Iterator[tuple[str, str, list[RuleRow]]]:
+        """Key, title and rules of each section."""
+        for key, title in SECTIONS.items():
+            yield key, title, [self._row(name) for name, rule in RULES.items() if rule.section == key]
 
-    def rules(self) -> dict[str, Number]:
+    def rules(self) -> dict[str, Value]:
         """The rules that are set; an empty field is inherited."""
         given = {name: self.cleaned_data.get(name) for name in RULES}
         return {name: plain(value) for name, value in given.items() if value is not None}
+
+    def limits(self) -> list[str]:
+        """The rules that lower levels may only tighten."""
+        return [name for name in RULES if self.cleaned_data.get(name + LIMIT)]
 
     def say(self, problems: dict[str, str]) -> None:
         """Put a service's messages at the fields that they name."""
         for name, message in problems.items():
             self.add_error(name if name in self.fields else None, message)
+
+    def _row(self, name: str) -> RuleRow:
+        limit = self[name + LIMIT] if name + LIMIT in self.fields else None
+        return RuleRow(self[name], limit, self.inherited.rules[name])
 
 
 class EffectiveForm(forms.Form):
@@ -66,19 +78,5 @@ class EffectiveForm(forms.Form):
 def initial_of(policy: Policy) -> dict[str, Any]:
     """What the form shows of a stored policy."""
     about = {"name": policy.name, "description": policy.description, "is_default": policy.is_default}
-    return {**about, **{name: value for name, value in policy.rules.items() if name in RULES}}
-
-
-def _field(rule: Rule, inherited: EffectiveRule) -> forms.Field:
-    where = f"“{inherited.policy}”" if inherited.policy else "the instance"
-    attrs = {
-        "min": rule.minimum,
-        "max": rule.maximum,
-        "step": 1 if rule.whole else "any",
-        "inputmode": "numeric" if rule.whole else "decimal",
-        "placeholder": f"inherits {plain(inherited.value)} from {where}",
-    }
-    number = forms.IntegerField if rule.whole else forms.FloatField
-    field = number(label=rule.label, required=False, help_text=rule.help, widget=forms.NumberInput(attrs=attrs))
-    field.error_messages["invalid"] = f"{rule.label} is a {'whole number' if rule.whole else 'number'}."
-    return field
+    values = {name: initial_value(RULES[name], value) for name, value in policy.rules.items() if name in RULES}
+    return {**about, **values, **{name + LIMIT: True for name in policy.limits}}

@@ -8,11 +8,15 @@ from integrations.models.base import WorkspaceManager, WorkspaceModel
 
 
 class Policy(WorkspaceModel):
-    """Rules by name, e.g. {"retry.attempts": 5}. The default policy applies to the whole workspace."""
+    """Rules by name, e.g. {"retry.attempts": 5}; `limits` names those that a lower level may only tighten.
+
+    The default policy applies to the whole workspace.
+    """
 
     name = models.CharField(max_length=80)
     description = models.CharField(max_length=300, blank=True)
     rules = models.JSONField(default=dict)
+    limits = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
     is_default = models.BooleanField(default=False)
     updated_at = models.DateTimeField(auto_now=True)
 

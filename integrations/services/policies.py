@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from django.db import IntegrityError, transaction
@@ -13,8 +13,9 @@ from accounts.models import Workspace
 from integrations import events
 from integrations.connectors.base import Limits
 from integrations.domain import policy as rules_of
-from integrations.domain.policy import EffectivePolicy, Level, Number
+from integrations.domain.policy import EffectivePolicy, Value
 from integrations.models import Connector, Integration, Policy
+from integrations.services.policy_places import Proposal, default_of, level_of, problems_in_places
 
 AWAITED_SECONDS = 10.0
 AWAITED_PAGES = 20
@@ -26,18 +27,23 @@ def save_policy(
     policy: Policy | None,
     name: str,
     description: str,
-    rules: Mapping[str, Number],
+    rules: Mapping[str, Value],
+    limits: Sequence[str] = (),
     is_default: bool = False,
 ) -> Policy:
-    """Create a policy, or change the given one. A rule that does not exist or is out of bounds is refused."""
-    problems = rules_of.problems_of(rules)
-    if not name.strip():
-        problems["name"] = "Enter a name."
+    """Create a policy, or change the given one.
+
+    Raises Invalid, at the fields, for a rule that does not exist, is out of bounds, would do nothing where the policy
+    holds, contradicts another, or loosens an upper level's limit.
+    """
+    proposal = Proposal(workspace, policy, name.strip(), dict(rules), frozenset(limits), is_default)
+    problems = problems_with(proposal)
     if problems:
         raise Invalid(INPUT_INVALID, "The policy cannot be saved.", fields=problems)
     before = _as_values(policy) if policy else None
     changed = policy or Policy(workspace=workspace)
-    changed.name, changed.description, changed.rules = name.strip(), description, dict(rules)
+    changed.name, changed.description = proposal.name, description
+    changed.rules, changed.limits = proposal.rules, sorted(proposal.limits)
     try:
         with transaction.atomic():
             if is_default:
@@ -50,6 +56,30 @@ def save_policy(
     except IntegrityError as error:
         raise Conflict(NAME_TAKEN, f"There is already a policy “{name}”.") from error
     return changed
+
+
+def problems_with(proposal: Proposal) -> dict[str, str]:
+    """Map each field of a policy that cannot be saved to the sentence that says why."""
+    problems = rules_of.problems_of(proposal.rules)
+    if not proposal.name:
+        problems["name"] = "Enter a name."
+    for name, sentence in rules_of.limit_problems(proposal.rules, proposal.limits).items():
+        problems.setdefault(name, sentence)
+    if not problems:
+        problems = problems_in_places(proposal)
+    if not problems and proposal.is_default:
+        problems = _problems_of_old_default(proposal)
+    return problems
+
+
+def _problems_of_old_default(proposal: Proposal) -> dict[str, str]:
+    """The default whose place is taken may hold rules that act for a workspace alone."""
+    old = default_of(proposal.workspace)
+    if old is None or (proposal.policy is not None and old.pk == proposal.policy.pk):
+        return {}
+    inert = rules_of.misplaced(old.rules, {"connector", "integration"})
+    named = ", ".join(rules_of.RULES[name].label for name in inert)
+    return {"is_default": f"“{old.name}” sets {named}, which only the default may. Take it out there."} if inert else {}
 
 
 def delete_policy(*, policy: Policy) -> None:
@@ -73,13 +103,12 @@ def effective_policy(
     *, workspace: Workspace, connector: Connector | None = None, integration: Integration | None = None
 ) -> EffectivePolicy:
     """What holds for a connector, or for a connector within an integration, with where each value came from."""
-    default = Policy.objects.filter(workspace=workspace, is_default=True).first()
     policies = (
-        ("workspace", default),
+        ("workspace", default_of(workspace)),
         ("connector", connector.policy if connector else None),
         ("integration", integration.policy if integration else None),
     )
-    return rules_of.effective([Level(level, policy.name, policy.rules) for level, policy in policies if policy])
+    return rules_of.effective([level_of(level, policy) for level, policy in policies if policy])
 
 
 def limits_of(policy: EffectivePolicy) -> Limits:
@@ -108,7 +137,7 @@ def awaited(limits: Limits) -> Limits:
 
 
 def _as_values(policy: Policy) -> dict[str, object]:
-    return {"name": policy.name, "rules": policy.rules, "is_default": policy.is_default}
+    return {"name": policy.name, "rules": policy.rules, "limits": policy.limits, "is_default": policy.is_default}
 
 
 def _tell(

@@ -15,11 +15,12 @@ from accounts.errors import Conflict, Invalid
 from accounts.permissions import workspace_view
 from accounts.requests import WorkspaceRequest
 from integrations.domain import policy as rules_of
-from integrations.domain.policy import EffectivePolicy, Level
+from integrations.domain.policy import EffectivePolicy
 from integrations.forms.connector_filter import NamedFilterForm
 from integrations.forms.policy import EffectiveForm, PolicyForm, initial_of
 from integrations.models import Connector, Integration, Policy
 from integrations.services import policies as services
+from integrations.services.policy_places import default_of, level_of
 from integrations.views.deletion import confirm_deletion
 from integrations.views.name_pages import page_by_name
 from integrations.views.policies_words import rules_set, sections_of
@@ -112,6 +113,7 @@ def _edit(request: WorkspaceRequest, form: PolicyForm, policy: Policy | None) ->
                 name=data["name"],
                 description=data["description"],
                 rules=form.rules(),
+                limits=form.limits(),
                 is_default=data["is_default"],
             )
         except Invalid as error:
@@ -134,10 +136,8 @@ def _edit(request: WorkspaceRequest, form: PolicyForm, policy: Policy | None) ->
 
 def _inherited(request: WorkspaceRequest, policy: Policy | None) -> EffectivePolicy:
     """What holds below this policy: the workspace's default, unless it is that itself, over the instance's values."""
-    default = Policy.objects.of(request.workspace).filter(is_default=True).first()
-    if default is None or default == policy:
-        return rules_of.effective([])
-    return rules_of.effective([Level("workspace", default.name, default.rules)])
+    default = default_of(request.workspace)
+    return rules_of.effective([] if default is None or default == policy else [level_of("workspace", default)])
 
 
 def _policy_of(request: WorkspaceRequest, policy_id: UUID) -> Policy:

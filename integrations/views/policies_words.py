@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from accounts.models import Workspace
-from integrations.domain.policy import RULES, SECTIONS, EffectivePolicy, EffectiveRule, Number, Rule
+from integrations.domain.policy import RULES, SECTIONS, EffectivePolicy, EffectiveRule, Rule
 from integrations.models import Policy
 
 
@@ -25,6 +25,19 @@ def sections_of(policy: EffectivePolicy, workspace: Workspace) -> list[tuple[str
     return [(title, [rule for rule in rules if rule.effective.rule.section == key]) for key, title in SECTIONS.items()]
 
 
-def rules_set(policy: Policy) -> list[tuple[Rule, Number]]:
+@dataclass(frozen=True)
+class SetRule:
+    """A rule that a policy sets: its value in words, and whether lower levels may only tighten it."""
+
+    rule: Rule
+    shown: str
+    is_limit: bool
+
+
+def rules_set(policy: Policy) -> list[SetRule]:
     """The rules that a policy sets, in the order of the declaration."""
-    return [(rule, policy.rules[rule.name]) for rule in RULES.values() if rule.name in policy.rules]
+    return [
+        SetRule(rule, rule.shown(policy.rules[name]), name in policy.limits)
+        for name, rule in RULES.items()
+        if name in policy.rules
+    ]

@@ -8,10 +8,19 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_sc
 from rest_framework import serializers
 
 from integrations.api.strict import StrictSerializer, WorkspaceField
-from integrations.domain.policy import EffectiveRule
+from integrations.domain.policy import ChoiceRule, EffectiveRule, NumberRule
 from integrations.models import Connector, Integration, Policy
 
-_RULES = {"type": "object", "additionalProperties": {"type": "number"}, "description": "Values by the rule's name."}
+_VALUE: dict[str, Any] = {
+    "oneOf": [
+        {"type": "number"},
+        {"type": "string"},
+        {"type": "boolean"},
+        {"type": "array", "items": {"type": "object", "additionalProperties": {"type": "string"}}},
+    ]
+}
+_RULES = {"type": "object", "additionalProperties": _VALUE, "description": "Values by the rule's name."}
+_LIMITS = "Names of rules that a lower level may tighten and not loosen."
 
 
 @extend_schema_field(_RULES)
@@ -23,10 +32,11 @@ class PolicySerializer(serializers.ModelSerializer[Policy]):
     """A named set of rules."""
 
     rules = RulesField(read_only=True)
+    limits = serializers.ListField(child=serializers.CharField(), read_only=True, help_text=_LIMITS)
 
     class Meta:
         model = Policy
-        fields = ["id", "name", "description", "rules", "is_default", "created_at", "updated_at"]
+        fields = ["id", "name", "description", "rules", "limits", "is_default", "created_at", "updated_at"]
         read_only_fields = fields
 
 
@@ -45,6 +55,9 @@ class PolicyChangeSerializer(StrictSerializer):
     name = serializers.CharField(max_length=80)
     description = serializers.CharField(max_length=300, default="", allow_blank=True)
     rules = RulesField(help_text="Values by the rule's name; replaces all of them.")
+    limits = serializers.ListField(
+        child=serializers.CharField(max_length=80), default=list, max_length=200, help_text=_LIMITS
+    )
     is_default = serializers.BooleanField(default=False, help_text="Applies to the whole workspace.")
 
 
@@ -55,28 +68,58 @@ class EffectiveQuerySerializer(StrictSerializer):
     integration = WorkspaceField(queryset=Integration.objects.all(), default=None)
 
 
+@extend_schema_field(_VALUE)
+class ValueField(serializers.JSONField):
+    """A rule's value: a number, a name, a switch or a list."""
+
+
 class ReplacedSerializer(serializers.Serializer[Any]):
     """A value that another level set before."""
 
     level = serializers.CharField()
-    value = serializers.FloatField()
+    value = ValueField()
+
+
+class BoundSerializer(serializers.Serializer[Any]):
+    """A value of a level's policy: a limit, or what was asked for."""
+
+    level = serializers.CharField()
+    policy = serializers.CharField()
+    value = ValueField()
 
 
 class EffectiveRuleSerializer(serializers.Serializer[Any]):
-    """A rule: the value that holds, where it came from, and what it replaced."""
+    """A rule: the value that holds, where it came from, what it replaced, and what bounds it."""
 
     name = serializers.CharField(source="rule.name")
     label = serializers.CharField(source="rule.label")  # type: ignore[assignment]  # DRF takes declared fields off
     help = serializers.CharField(source="rule.help")
+    kind = serializers.CharField(source="rule.kind.value", help_text="number, choice, switch or list")
     unit = serializers.CharField(source="rule.unit")
-    minimum = serializers.FloatField(source="rule.minimum")
-    maximum = serializers.FloatField(source="rule.maximum")
-    value = serializers.FloatField()
+    minimum = serializers.SerializerMethodField(help_text="Of a number; null for the other kinds.")
+    maximum = serializers.SerializerMethodField(help_text="Of a number; null for the other kinds.")
+    choices = serializers.SerializerMethodField(help_text="The names of a choice; empty for the other kinds.")
+    tighter = serializers.CharField(source="rule.tighter.value", help_text="lower, higher or none")
+    value = ValueField()
     level = serializers.CharField(help_text="instance, workspace, connector or integration")
     policy = serializers.CharField(help_text="The policy's name; empty for the instance.")
     replaced = serializers.SerializerMethodField()
+    bound = BoundSerializer(allow_null=True, help_text="The limit of an upper level, or of this one for lower ones.")
+    asked = BoundSerializer(allow_null=True, help_text="What was asked for and not granted, because of the limit.")
 
     @extend_schema_field(ReplacedSerializer(many=True))
     def get_replaced(self, rule: EffectiveRule) -> list[dict[str, object]]:
         """The values below, from the instance up."""
         return [{"level": level, "value": value} for level, value in rule.replaced]
+
+    def get_minimum(self, rule: EffectiveRule) -> float | None:
+        """The least number."""
+        return rule.rule.minimum if isinstance(rule.rule, NumberRule) else None
+
+    def get_maximum(self, rule: EffectiveRule) -> float | None:
+        """The greatest number."""
+        return rule.rule.maximum if isinstance(rule.rule, NumberRule) else None
+
+    def get_choices(self, rule: EffectiveRule) -> list[str]:
+        """The names that may be chosen."""
+        return [name for name, _ in rule.rule.choices] if isinstance(rule.rule, ChoiceRule) else []

@@ -78,6 +78,6 @@ class PolicyView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet
         return Response(shapes.EffectiveRuleSerializer(list(holds.rules.values()), many=True).data)
 
     def _changed(self, policy: Policy, given: dict[str, Any]) -> Response:
-        kept = {name: getattr(policy, name) for name in ("name", "description", "rules", "is_default")}
+        kept = {name: getattr(policy, name) for name in ("name", "description", "rules", "limits", "is_default")}
         saved = policies.save_policy(workspace=self.workspace, policy=policy, **{**kept, **given})
         return Response(self.shown(shapes.PolicySerializer, saved))

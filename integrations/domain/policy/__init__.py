@@ -1,0 +1,47 @@
+"""Policies as plain values: the rules there are, what may be set, and what remains of them after inheritance.
+
+A rule comes from the instance (its default), and the workspace's default policy, the connector's and the integration's
+policy may each set it anew, in that order; a level that marks its value as a limit lets the lower ones only tighten
+it. A rule that nothing would act on does not exist here, so it cannot be saved. To add one: `rules/<section>.py`.
+"""
+
+from integrations.domain.policy.inheritance import (
+    INSTANCE,
+    LEVELS,
+    Bound,
+    EffectivePolicy,
+    EffectiveRule,
+    Level,
+    effective,
+)
+from integrations.domain.policy.lists import Item, ListRule
+from integrations.domain.policy.problems import contradictions, limit_problems, loosened, misplaced, problems_of
+from integrations.domain.policy.registry import RULES, SECTIONS
+from integrations.domain.policy.rule import ChoiceRule, Number, NumberRule, Rule, RuleKind, SwitchRule, Tighter, Value
+
+__all__ = [
+    "INSTANCE",
+    "LEVELS",
+    "RULES",
+    "SECTIONS",
+    "Bound",
+    "ChoiceRule",
+    "EffectivePolicy",
+    "EffectiveRule",
+    "Item",
+    "Level",
+    "ListRule",
+    "Number",
+    "NumberRule",
+    "Rule",
+    "RuleKind",
+    "SwitchRule",
+    "Tighter",
+    "Value",
+    "contradictions",
+    "effective",
+    "limit_problems",
+    "loosened",
+    "misplaced",
+    "problems_of",
+]

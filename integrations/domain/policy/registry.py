@@ -1,0 +1,16 @@
+"""All rules by name and all sections by key, in the order of the pages; a new section adds its line to `_MODULES`."""
+
+from __future__ import annotations
+
+from integrations.domain.policy.rule import Rule
+from integrations.domain.policy.rules import limit, retry, timeout, tolerance
+
+_MODULES = (
+    retry,
+    timeout,
+    limit,
+    tolerance,
+)
+
+SECTIONS: dict[str, str] = dict(module.SECTION for module in _MODULES)
+RULES: dict[str, Rule] = {rule.name: rule for module in _MODULES for rule in module.RULES}

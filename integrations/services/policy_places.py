@@ -1,0 +1,109 @@
+"""Where a policy holds, and what would hold there with changed rules: the ground on which a save is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from accounts.models import Workspace
+from integrations.domain import policy as rules_of
+from integrations.domain.policy import EffectivePolicy, Level, Value
+from integrations.models import Connector, Integration, Policy
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A policy as somebody wants to save it; `policy` is the stored one, where there is one."""
+
+    workspace: Workspace
+    policy: Policy | None
+    name: str
+    rules: dict[str, Value]
+    limits: frozenset[str]
+    is_default: bool
+
+    def level(self, level: str) -> Level:
+        return Level(level, self.name, self.rules, self.limits)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A workspace, connector or integration that a policy holds for, the policy's own level there, and the outcome."""
+
+    words: str
+    own_level: str
+    effective: EffectivePolicy
+
+
+def level_of(level: str, policy: Policy) -> Level:
+    """A stored policy at a level."""
+    return Level(level, policy.name, policy.rules, frozenset(policy.limits))
+
+
+def default_of(workspace: Workspace) -> Policy | None:
+    """The policy that holds for the whole workspace, if there is one."""
+    return Policy.objects.of(workspace).filter(is_default=True).first()
+
+
+def places_of(proposal: Proposal) -> list[Place]:
+    """Everything that the proposed policy would hold for; an unused one is tried on a connector of its own."""
+    found = list(_places(proposal))
+    if found:
+        return found
+    below = _default_level(proposal)
+    return [Place("", "connector", rules_of.effective([*below, proposal.level("connector")]))]
+
+
+def problems_in_places(proposal: Proposal) -> dict[str, str]:
+    """Map each rule that would do nothing, contradict another or loosen a limit somewhere to the sentence about it."""
+    places = places_of(proposal)
+    own_levels = {place.own_level for place in places} or {"connector"}
+    if not proposal.is_default and not any(place.words for place in places):
+        own_levels = {"connector", "integration"}
+    problems = rules_of.misplaced(proposal.rules, own_levels)
+    for place in places:
+        for pair, sentence in rules_of.contradictions(place.effective).items():
+            name = next((name for name in pair if name in proposal.rules), None)
+            if name:
+                problems.setdefault(name, _at(place) + sentence)
+        for name, sentence in rules_of.loosened(place.effective).items():
+            if name in proposal.rules and place.effective.rules[name].level == place.own_level:
+                problems.setdefault(name, _at(place) + sentence)
+    return problems
+
+
+def _at(place: Place) -> str:
+    return f"For “{place.words}”: " if place.words and place.own_level != "workspace" else ""
+
+
+def _places(proposal: Proposal) -> Iterator[Place]:
+    below = _default_level(proposal)
+    if proposal.is_default:
+        yield Place("the workspace", "workspace", rules_of.effective(below))
+    if proposal.policy is None:
+        return
+    own = proposal.policy.pk
+    for connector in Connector.objects.of(proposal.workspace).filter(policy=own):
+        yield Place(connector.name, "connector", rules_of.effective([*below, proposal.level("connector")]))
+    integrations = Integration.objects.of(proposal.workspace).filter(policy=own)
+    for integration in integrations.prefetch_related("deployments__version__source__policy"):
+        yield from _places_of_integration(proposal, integration, below)
+
+
+def _places_of_integration(proposal: Proposal, integration: Integration, below: list[Level]) -> Iterator[Place]:
+    for deployment in integration.deployments.all():
+        source = deployment.version.source.policy
+        between: list[Level] = []
+        if source is not None:
+            is_own = proposal.policy is not None and source.pk == proposal.policy.pk
+            between = [proposal.level("connector") if is_own else level_of("connector", source)]
+        levels = [*below, *between, proposal.level("integration")]
+        yield Place(integration.name, "integration", rules_of.effective(levels))
+
+
+def _default_level(proposal: Proposal) -> list[Level]:
+    if proposal.is_default:
+        return [proposal.level("workspace")]
+    default = default_of(proposal.workspace)
+    is_itself = default is not None and proposal.policy is not None and default.pk == proposal.policy.pk
+    return [] if default is None or is_itself else [level_of("workspace", default)]
