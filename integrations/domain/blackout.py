@@ -27,7 +27,7 @@ class Inside(StrEnum):
 
 @dataclass(frozen=True)
 class WeeklyWindow:
-    """On these weekdays (0 is Monday), from `begins` to `ends`; into the next day where it ends no later than it begins."""
+    """On these weekdays (0 is Monday); into the next day where it `ends` no later than it `begins`."""
 
     days: frozenset[int]
     begins: time

@@ -3,8 +3,8 @@
 The rules, the same in every zone (`docs/schedules.md` says them for people):
 
 - A time that the spring change leaves out: a fixed time (`30 2 * * *`) is due once, at the first moment after the gap;
-  a time that repeats (`*` first in the minute or the hour, such as `*/15 * * * *`) is left out, since no such minute was.
-- A time that the autumn change shows twice: a fixed time is due once, the first time; one that repeats is due both times.
+  one that repeats (`*` first in the minute or the hour, such as `*/15 * * * *`) is left out: no such minute was.
+- A time that the autumn change shows twice: a fixed time is due once, the first time; one that repeats both times.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _SECOND = timedelta(seconds=1)
 
 
 def instant(wall: datetime, zone: tzinfo, *, last: bool = False) -> datetime:
-    """The moment, in UTC, of a naive wall time: the first moment after a gap; of two equal times the first, or `last`."""
+    """The moment, in UTC, of a naive wall time: the first after a gap; of two equal times the first, or `last`."""
     first, second = (wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1))
     if is_missing(wall, zone):
         # Read with the offset after the change it lies before the gap, and the other way round.

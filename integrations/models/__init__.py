@@ -1,5 +1,6 @@
 """The tables of integrations; import models from here."""
 
+from integrations.models.chain import Chain, ChainStart
 from integrations.models.connector import Connector
 from integrations.models.credential import Credential, CredentialVersion
 from integrations.models.dead_letter import DeadLetter
@@ -9,6 +10,8 @@ from integrations.models.policy import Policy
 from integrations.models.run import Run, RunBatch
 
 __all__ = [
+    "Chain",
+    "ChainStart",
     "Connector",
     "Credential",
     "CredentialVersion",

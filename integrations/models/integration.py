@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from integrations.domain.guarantee import WriteMode
+from integrations.domain.misfire import Misfire
 from integrations.domain.schedule import ScheduleKind
 from integrations.models.base import WorkspaceManager, WorkspaceModel, new_id
 from integrations.models.connector import Connector, Environment
@@ -97,7 +98,10 @@ class Deployment(WorkspaceModel):
 
 
 class Schedule(models.Model):
-    """When a deployment runs by itself; `next_due_at` is what any number of schedulers compare and set."""
+    """When a deployment runs by itself; `next_due_at` is what any number of schedulers compare and set.
+
+    `blackout` is `domain.blackout` as plain values. `waits_since` says since when a due time waits for a run to end.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     deployment = models.OneToOneField(Deployment, on_delete=models.CASCADE, related_name="schedule")
@@ -107,6 +111,15 @@ class Schedule(models.Model):
     time_zone = models.CharField(max_length=64, default="UTC")
     enabled = models.BooleanField(default=True)
     next_due_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    misfire = models.CharField(
+        max_length=4,
+        choices=[(each.value, each.value) for each in Misfire],
+        default=Misfire.ONE,
+        db_default=Misfire.ONE.value,
+    )
+    catch_up_most = models.PositiveSmallIntegerField(default=100, db_default=100)
+    blackout = models.JSONField(null=True, blank=True)
+    waits_since = models.DateTimeField(null=True, blank=True)
 
     def __str__(self) -> str:
         return self.cron or f"every {self.every_seconds} s"

@@ -28,6 +28,7 @@ class Run(WorkspaceModel):
     """One execution of a deployment's version. Every change after the claim says `WHERE id = ? AND fence = ?`.
 
     `start_cursor` is where the first slice began, `cursor` where the next one goes on; `seq` numbers its events.
+    A backfill or replay has a `scope` (`domain.scope`), a chained run the `upstream` run that it follows.
     A run that was cut has `partition_count` child runs, each over its `partition` (key, label, spec); it waits for them
     without a lease, and its counts rise with theirs. `waits_for` names the rule of the policy that keeps a due run
     waiting; `isolation` is how carefully it goes on where workers died (`domain.isolation`).
@@ -43,6 +44,8 @@ class Run(WorkspaceModel):
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="partitions")
     partition = models.JSONField(null=True, blank=True)
     partition_count = models.PositiveIntegerField(default=0)
+    upstream = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="chained")
+    scope = models.JSONField(null=True, blank=True)
     due_at = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=10, choices=[(s.value, s.value) for s in RunState], default=RunState.QUEUED)
     has_warnings = models.BooleanField(default=False)
@@ -100,6 +103,7 @@ class Run(WorkspaceModel):
                 name="one_active_run_in_deployment",
             ),
             models.UniqueConstraint(fields=["deployment", "due_at"], name="one_run_a_due_time"),
+            models.UniqueConstraint(fields=["deployment", "upstream"], name="one_run_an_upstream_run"),
             models.CheckConstraint(
                 condition=Q(read=F("written") + F("set_aside") + F("filtered")), name="run_counts_add_up"
             ),

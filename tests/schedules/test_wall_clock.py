@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -33,22 +34,26 @@ BERLIN_AUTUMN = ("2026-10-24T22:00", "2026-10-26T00:00")
         ("30 2 * * *", "Europe/Berlin", BERLIN_SPRING, ["29T01:00"]),
         ("0,30 2 * * *", "Europe/Berlin", BERLIN_SPRING, ["29T01:00"]),
         ("0,30 2,3 * * *", "Europe/Berlin", BERLIN_SPRING, ["29T01:00", "29T01:30"]),
-        ("*/30 1-3 * * *", "Europe/Berlin", BERLIN_SPRING, ["29T00:00", "29T00:30", "29T01:00", "29T01:30"] + ["29T23:00", "29T23:30"]),
+        ("*/30 1-3 * * *", "Europe/Berlin", BERLIN_SPRING,
+         ["29T00:00", "29T00:30", "29T01:00", "29T01:30", "29T23:00", "29T23:30"]),
         ("30 2 * * *", "Europe/Berlin", BERLIN_AUTUMN, ["25T00:30"]),
         ("0 3 * * *", "Europe/Berlin", BERLIN_AUTUMN, ["25T02:00"]),
         ("*/30 2 * * *", "Europe/Berlin", BERLIN_AUTUMN, ["25T00:00", "25T00:30", "25T01:00", "25T01:30"]),
-        ("59 * * * *", "Europe/Berlin", ("2026-10-24T23:00", "2026-10-25T03:00"), ["24T23:59", "25T00:59", "25T01:59", "25T02:59"]),
+        ("59 * * * *", "Europe/Berlin", ("2026-10-24T23:00", "2026-10-25T03:00"),
+         ["24T23:59", "25T00:59", "25T01:59", "25T02:59"]),
         # The clock of Lord Howe moves by half an hour.
         ("15 2 * * *", "Australia/Lord_Howe", ("2026-10-03T13:00", "2026-10-04T13:00"), ["03T15:30"]),
         ("0 5 * * *", "Australia/Lord_Howe", ("2026-10-03T13:00", "2026-10-04T13:00"), ["03T18:00"]),
-        ("*/15 5 * * *", "Australia/Lord_Howe", ("2026-10-03T13:00", "2026-10-04T13:00"), ["03T18:00", "03T18:15", "03T18:30", "03T18:45"]),
+        ("*/15 5 * * *", "Australia/Lord_Howe", ("2026-10-03T13:00", "2026-10-04T13:00"),
+         ["03T18:00", "03T18:15", "03T18:30", "03T18:45"]),
         ("45 1 * * *", "Australia/Lord_Howe", ("2026-04-04T13:00", "2026-04-05T13:00"), ["04T14:45"]),
         ("*/15 1 * * *", "Australia/Lord_Howe", ("2026-04-04T13:00", "2026-04-05T13:00"),
          ["04T14:00", "04T14:15", "04T14:30", "04T14:45", "04T15:00", "04T15:15"]),
         # In Cairo the gap is at midnight.
         ("0 0 * * *", "Africa/Cairo", ("2026-04-23T12:00", "2026-04-25T12:00"), ["23T22:00", "24T21:00"]),
         # Samoa left a whole day out.
-        ("0 9 * * *", "Pacific/Apia", ("2011-12-29T00:00", "2012-01-01T00:00"), ["29T19:00", "30T10:00", "30T19:00", "31T19:00"]),
+        ("0 9 * * *", "Pacific/Apia", ("2011-12-29T00:00", "2012-01-01T00:00"),
+         ["29T19:00", "30T10:00", "30T19:00", "31T19:00"]),
         # New York, both days.
         ("30 2 * * *", "America/New_York", ("2026-03-08T00:00", "2026-03-09T00:00"), ["08T07:00"]),
         ("30 1 * * *", "America/New_York", ("2026-11-01T00:00", "2026-11-02T00:00"), ["01T05:30"]),
@@ -98,4 +103,4 @@ def test_a_due_time_is_always_after_the_time_that_was_asked_from() -> None:
 def test_an_interval_does_not_move_with_the_clock_on_the_wall() -> None:
     table = Timetable(ScheduleKind.INTERVAL, every_seconds=3600, time_zone="Europe/Berlin")
     times = upcoming(table, datetime(2026, 10, 24, 22, tzinfo=UTC), 6)
-    assert {later - earlier for earlier, later in zip(times, times[1:], strict=False)} == {timedelta(hours=1)}
+    assert {later - earlier for earlier, later in pairwise(times)} == {timedelta(hours=1)}
