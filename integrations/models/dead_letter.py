@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from integrations.domain.lifecycle import DeadLetterState
 from integrations.models.base import WorkspaceManager, WorkspaceModel
 from integrations.models.integration import Integration
 from integrations.models.run import Run
 
+# What a redrive can take: a record as it was read, or one that a person made of what was read.
+REDRIVABLE = Q(is_record=True) | ~Q(edited="")
+
 
 class DeadLetter(WorkspaceModel):
-    """`payload` is the record as it was read (JSON), encrypted and bound to this row; `field` and `reason` say why."""
+    """`payload` is the record as it was read (JSON), encrypted and bound to this row; `field` and `reason` say why.
+
+    `edited` is the record as a person corrected it, encrypted too; empty where nobody did. What was read stays.
+    """
 
     integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="dead_letters")
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="dead_letters")
@@ -24,6 +32,11 @@ class DeadLetter(WorkspaceModel):
     reason = models.CharField(max_length=500)
     is_record = models.BooleanField(default=True)
     payload = models.TextField()
+    edited = models.TextField(blank=True)
+    edited_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    edited_at = models.DateTimeField(null=True, blank=True)
     redrive = models.ForeignKey(Run, null=True, blank=True, on_delete=models.SET_NULL, related_name="redriven_letters")
     resolved_at = models.DateTimeField(null=True, blank=True)
 
@@ -38,3 +51,7 @@ class DeadLetter(WorkspaceModel):
 
     def __str__(self) -> str:
         return f"{self.code}: {self.reason}"
+
+    @property
+    def is_redrivable(self) -> bool:
+        return self.is_record or bool(self.edited)

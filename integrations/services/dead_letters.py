@@ -1,8 +1,8 @@
-"""Dead letters: read their payload, send them again in a run of their own, or discard them."""
+"""Dead letters: read their record, correct it, send them again in a run of their own, or discard them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,24 +16,69 @@ from accounts.models import User
 from integrations import encryption, events
 from integrations.domain.lifecycle import DeadLetterState, Trigger
 from integrations.models import DeadLetter, Deployment, Run
+from integrations.models.dead_letter import REDRIVABLE
 from integrations.services.run_progress import letter_binding
 from integrations.services.runs import start_run
 
 REDRIVE_AT_MOST = 100_000
+EDITED_BYTES_AT_MOST = 1024 * 1024
 
 
 def payload_of(letter: DeadLetter) -> dict[str, Any]:
-    """The record of a letter, or {"raw": text} where it never decoded."""
-    return msgspec.json.decode(encryption.decrypt(letter.payload, bound_to=letter_binding(letter)), type=dict[str, Any])
+    """The record of a letter as it was read, or {"raw": text} where it never decoded."""
+    return _opened(letter.payload, letter_binding(letter))
+
+
+def record_of(letter: DeadLetter) -> dict[str, Any]:
+    """The record that a redrive takes: as a person corrected it, else as it was read."""
+    return _opened(letter.edited, _edit_binding(letter)) if letter.edited else payload_of(letter)
+
+
+def edit(*, letter: DeadLetter, record: Mapping[str, Any], user: User | None) -> DeadLetter:
+    """Keep a corrected record beside the one that was read; the same as was read takes the correction back.
+
+    Raises Invalid for what is no record, Conflict where the letter is not open or was corrected meanwhile.
+    """
+    if not record:
+        raise Invalid(INPUT_INVALID, "A record has at least one field.", fields={"record": "Give at least one field."})
+    content = msgspec.json.encode(record)
+    if len(content) > EDITED_BYTES_AT_MOST:
+        raise Invalid(INPUT_INVALID, "The record is too large.", fields={"record": "A record has at most 1 MB."})
+    before = record_of(letter)
+    taken_back = letter.is_record and dict(record) == payload_of(letter)
+    edited = "" if taken_back else encryption.encrypt(content, bound_to=_edit_binding(letter))
+    with transaction.atomic():
+        changed = DeadLetter.objects.filter(
+            pk=letter.pk, state=DeadLetterState.OPEN, edited_at=letter.edited_at
+        ).update(edited=edited, edited_by=user, edited_at=timezone.now())
+        if not changed:
+            raise Conflict(
+                STATE_CONFLICT, "The letter is not open any more, or somebody else has just corrected it.",
+                what_to_do="Open it again and look at it as it is now.",
+            )  # fmt: skip
+        names = sorted(name for name in {*before, *record} if before.get(name) != record.get(name))
+        audit.record(
+            workspace=letter.workspace, action="dead_letter.edited", object=letter,
+            after={"fields": names, "taken_back": taken_back},
+        )  # fmt: skip
+        events.append(workspace=letter.workspace, topic="dead_letter", object_id=letter.pk, kind="dead_letter.edited")
+    letter.refresh_from_db()
+    return letter
+
+
+def _opened(stored: str, binding: str) -> dict[str, Any]:
+    return msgspec.json.decode(encryption.decrypt(stored, bound_to=binding), type=dict[str, Any])
+
+
+def _edit_binding(letter: DeadLetter) -> str:
+    return encryption.associated_data(workspace=letter.workspace_id, table="dead_letter", row=letter.pk, field="edited")
 
 
 def redrive(*, deployment: Deployment, letter_ids: Sequence[UUID] | None, user: User | None) -> Run:
     """Start a run that maps and writes the integration's open letters again, all or those named."""
     with transaction.atomic():
         run = start_run(deployment=deployment, trigger=Trigger.REDRIVE, user=user)
-        letters = DeadLetter.objects.filter(
-            integration=deployment.integration, state=DeadLetterState.OPEN, is_record=True
-        )
+        letters = DeadLetter.objects.filter(REDRIVABLE, integration=deployment.integration, state=DeadLetterState.OPEN)
         if letter_ids is not None:
             letters = letters.filter(pk__in=letter_ids)
         chosen = letters.order_by("id").values_list("id", flat=True)[:REDRIVE_AT_MOST]
@@ -43,7 +88,7 @@ def redrive(*, deployment: Deployment, letter_ids: Sequence[UUID] | None, user: 
         if not taken:
             raise Conflict(
                 STATE_CONFLICT, "None of these dead letters can be redriven.",
-                what_to_do="Choose open ones that hold a record; what never decoded is mended at its source.",
+                what_to_do="Choose open ones that hold a record; what never decoded can be corrected into one by hand.",
             )  # fmt: skip
         audit.record(workspace=run.workspace, action="dead_letter.redriven", object=run, after={"letters": taken})
     return run

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 import pyarrow as pa
+from django.db.models import QuerySet
 
 from integrations.connectors.base import (
     BadRecord,
@@ -22,7 +24,8 @@ from integrations.connectors.base import (
 from integrations.domain.lifecycle import DeadLetterState
 from integrations.errors import RECORD_REFUSED, STREAM_MISSING, NeedsPerson
 from integrations.models import DeadLetter, Run
-from integrations.services.dead_letters import payload_of
+from integrations.services.dead_letters import record_of
+from integrations.services.policies import effective_policy
 
 BATCH_LETTERS = 1_000
 
@@ -45,29 +48,24 @@ class RedrivenRecords:
 
     def describe(self, stream: str) -> Stream:
         """The stream with the schema of the newest run that set one of these letters aside."""
-        origin = (
-            Run.objects.filter(dead_letters__redrive=self._run)
-            .exclude(schema="")
-            .order_by("-id")
-            .values_list("schema", flat=True)
-        ).first()
-        if origin is None:
-            raise NeedsPerson(STREAM_MISSING, "The run that set these records aside left no schema.")
-        return Stream(stream, schema=decode_schema(origin))
+        return Stream(stream, schema=schema_of(DeadLetter.objects.filter(redrive=self._run)))
 
     def read(self, request: ReadRequest) -> Iterator[Batch]:
-        """Yield the letters after `request.cursor["after"]`, in batches."""
+        """Yield the letters after `request.cursor["after"]`, in batches, no faster than the policy allows."""
         if request.schema is None:
             raise ValueError("a redrive reads with the schema that discovery found")
         after = request.cursor["after"] if request.cursor else None
         total = DeadLetter.objects.filter(redrive=self._run).count()
         done = 0
-        while letters := self._next(after):
-            rows = [payload_of(letter) for letter in letters]
+        rate = self._records_per_second()
+        while letters := self._next(after, min(BATCH_LETTERS, rate)):
+            began = time.monotonic()
+            rows = [record_of(letter) for letter in letters]
             records, bad = rows_to_batch(rows, request.schema)
             after = str(letters[-1].pk)
             done += len(letters)
             yield Batch(records, {"after": after}, bad, progress=min(1.0, done / total))
+            time.sleep(max(0.0, began + len(letters) / rate - time.monotonic()))
 
     def open_writer(self, _: WriteRequest) -> AbstractContextManager[Writer]:
         raise NeedsPerson(STREAM_MISSING, "Dead letters cannot be written to.")
@@ -75,11 +73,26 @@ class RedrivenRecords:
     def close(self) -> None:
         return None
 
-    def _next(self, after: str | None) -> list[DeadLetter]:
+    def _records_per_second(self) -> int:
+        """How fast the policy lets letters be sent again."""
+        version, integration = self._run.version, self._run.deployment.integration
+        policy = effective_policy(workspace=self._run.workspace, connector=version.source, integration=integration)
+        return int(policy.value("redrive.records_per_second"))
+
+    def _next(self, after: str | None, most: int) -> list[DeadLetter]:
         letters = DeadLetter.objects.filter(redrive=self._run, state=DeadLetterState.REDRIVING)
         if after:
             letters = letters.filter(id__gt=after)
-        return list(letters.order_by("id")[:BATCH_LETTERS])
+        return list(letters.order_by("id")[:most])
+
+
+def schema_of(letters: QuerySet[DeadLetter]) -> pa.Schema:
+    """The schema of the newest run that set one of these letters aside."""
+    origin = Run.objects.filter(dead_letters__in=letters).exclude(schema="").order_by("-id")
+    stored = origin.values_list("schema", flat=True).first()
+    if stored is None:
+        raise NeedsPerson(STREAM_MISSING, "The run that set these records aside left no schema.")
+    return decode_schema(stored)
 
 
 def decode_schema(stored: str) -> pa.Schema:

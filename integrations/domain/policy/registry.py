@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from integrations.domain.policy.rule import Rule
-from integrations.domain.policy.rules import limit, retry, timeout, tolerance
+from integrations.domain.policy.rules import limit, redrive, retry, timeout, tolerance
 
 _MODULES = (
     retry,
     timeout,
     limit,
     tolerance,
+    redrive,
 )
 
 SECTIONS: dict[str, str] = dict(module.SECTION for module in _MODULES)
