@@ -1,0 +1,27 @@
+"""Which changes need a second person, and who may be that person."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from uuid import UUID
+
+
+class ApprovalKind(StrEnum):
+    """What waits."""
+
+    VERSION = "version"
+    POLICY = "policy"
+
+
+class ApprovalState(StrEnum):
+    """open -> approved | declined | withdrawn."""
+
+    OPEN = "open"
+    APPROVED = "approved"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"
+
+
+def may_decide(*, asker: UUID | None, decider: UUID | None) -> bool:
+    """A second person decides: somebody who is known, and not who asked."""
+    return decider is not None and decider != asker
