@@ -37,6 +37,7 @@ from integrations.pipeline.runner import SlicePlan, run_slice
 from integrations.services import runs
 from integrations.services.connectors import note_use, open_plugin
 from integrations.services.policies import effective_policy
+from integrations.services.policy_actions import note_in_run, note_wait
 from integrations.services.redriven import RedrivenRecords, decode_schema
 from integrations.services.run_progress import DatabaseRunLog, Heartbeat
 
@@ -166,6 +167,8 @@ def _ended(run: Run, claim: runs.Claim, end: SliceEnd, policy: EffectivePolicy) 
         return RunState.RUNNING
     reach("before_finish")
     runs.succeed_run(claim, warnings=_warnings(run))
+    if run.batches > 1:
+        note_in_run(run, "limit.batch_records", f"cut {run.read:,} records into {run.batches:,} batches")
     reach("after_finish")
     for connector in _used(run):
         note_use(connector=connector)
@@ -213,10 +216,20 @@ def _retry_or_fail(run: Run, claim: runs.Claim, error: RetryLater, policy: Effec
     )
     run.refresh_from_db(fields=["attempt"])
     if run.attempt + 1 >= rule.attempts:
+        error.detail["is_exhausted"] = True
         runs.fail_run(claim, error)
         return RunState.FAILED
-    delay = error.retry_after_seconds
-    if delay is None:
-        delay = backoff_seconds(run.attempt + 1, rule, random.random())  # noqa: S311 - jitter, not a secret
-    runs.retry_run(claim, error=error, delay_seconds=min(delay, rule.retry_after_max_seconds))
+    delay, decided_by = _wait(error, run.attempt + 1, rule)
+    runs.retry_run(claim, error=error, delay_seconds=delay)
+    note_wait(run, error, delay_seconds=delay, decided_by=decided_by)
     return RunState.QUEUED
+
+
+def _wait(error: RetryLater, attempt: int, rule: RetryRule) -> tuple[float, str]:
+    """How long to wait, and the name of the policy's rule that decided it."""
+    asked = error.retry_after_seconds
+    if asked is None:
+        seconds = backoff_seconds(attempt, rule, random.random())  # noqa: S311 - jitter, not a secret
+        is_cut = rule.initial_seconds * 2.0 ** min(attempt - 1, 60) > rule.max_seconds
+        return seconds, "retry.longest_delay_seconds" if is_cut else "retry.first_delay_seconds"
+    return min(asked, rule.retry_after_max_seconds), "retry.longest_retry_after_seconds"

@@ -18,7 +18,7 @@ from django.db.models import Q
 from accounts.errors import SignalboxError
 from accounts.models import Workspace
 from integrations.domain.policy import RULES
-from integrations.errors import ANSWER_TOO_LARGE, PAGE_LIMIT, RATE_LIMITED, TIMED_OUT, TOO_MANY_REJECTED
+from integrations.errors import ANSWER_TOO_LARGE, PAGE_LIMIT, TIMED_OUT, TOO_MANY_REJECTED
 from integrations.models import Connector, Deployment, Integration, RuleAction, Run
 
 _REMEMBERED_AT_MOST = 10_000
@@ -99,13 +99,13 @@ def note_failure(run: Run, error: SignalboxError) -> None:
         note_in_run(run, "retry.attempts", f"ended the run after {run.attempt + 1} attempts: {error.message}")
 
 
-def note_wait(run: Run, error: SignalboxError, *, delay_seconds: float, longest: str = "") -> None:
-    """Write down that the run waits before its next attempt; `longest` names the rule that cut the wait, if one did."""
-    rule = _RULE_OF_CODE.get(error.code) if error.code != RATE_LIMITED else None
-    if rule:
-        note_in_run(run, rule, f"an attempt was stopped: {error.message}")
-    note_in_run(run, "retry.attempts", f"let the run wait {delay_seconds:.0f} s for attempt {run.attempt + 1}")
-    note_in_run(run, longest or "retry.first_delay_seconds", f"made the wait {delay_seconds:.1f} s")
+def note_wait(run: Run, error: SignalboxError, *, delay_seconds: float, decided_by: str) -> None:
+    """Write down that the run waits before its next attempt; `decided_by` is the rule that made the wait that long."""
+    rule = error.detail.get("rule") or _RULE_OF_CODE.get(error.code)
+    if isinstance(rule, str):
+        note_in_run(run, rule, f"stopped an attempt: {error.message}")
+    note_in_run(run, "retry.attempts", f"let a run try again after: {error.message}")
+    note_in_run(run, decided_by, f"made a run wait {delay_seconds:.1f} s before it tried again")
 
 
 def last_actions(

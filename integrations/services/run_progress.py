@@ -145,6 +145,7 @@ class DatabaseRunLog:
                 TIMED_OUT,
                 f"The run has taken longer than {self._run_seconds:.0f} s.",
                 what_to_do="Raise “Whole run” in the policy, then continue this run from its checkpoint.",
+                rule="timeout.run_seconds",
             )
         return time.monotonic() > self._ends_at or self._draining()
 
