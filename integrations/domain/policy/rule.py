@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import isfinite
+from math import inf, isfinite
 from typing import TypeGuard
 
 Number = int | float
@@ -86,11 +86,12 @@ class Rule(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class NumberRule(Rule):
-    """A number within bounds."""
+    """A number within bounds. With `zero` 0 means none, the loosest value; it is the word for it."""
 
     minimum: Number
     maximum: Number
     whole: bool = True
+    zero: str = ""
 
     @property
     def kind(self) -> RuleKind:
@@ -98,7 +99,8 @@ class NumberRule(Rule):
 
     @property
     def bounds(self) -> str:
-        return f"between {self.minimum} and {self.maximum}{' ' + self.unit if self.unit else ''}"
+        unit = " " + self.unit if self.unit else ""
+        return f"between {self.minimum} and {self.maximum}{unit}" + (f" (0: {self.zero})" if self.zero else "")
 
     def problem_of(self, value: object) -> str:
         if not _is_number(value) or (self.whole and value != int(value)):
@@ -106,11 +108,14 @@ class NumberRule(Rule):
         return "" if self.minimum <= value <= self.maximum else f"{self.label} is {self.bounds}."
 
     def shown(self, value: Value) -> str:
+        if self.zero and value == 0:
+            return self.zero
         number = int(value) if isinstance(value, float) and value == int(value) else value
         return f"{number:,}".replace(",", "\N{NARROW NO-BREAK SPACE}") + (f" {self.unit}" if self.unit else "")
 
     def _rank(self, value: Value) -> float:
-        return float(value)  # type: ignore[arg-type]  # `problem_of` has let only numbers through
+        number = float(value)  # type: ignore[arg-type]  # `problem_of` has let only numbers through
+        return inf if self.zero and number == 0 else number
 
 
 @dataclass(frozen=True, kw_only=True)
