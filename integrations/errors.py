@@ -21,7 +21,10 @@ class NeedsPerson(SignalboxError):
 
 
 class RetryLater(SignalboxError):
-    """The other side is busy or away. `retry_after_seconds` is what it asked for, if it said."""
+    """The other side is busy or away. `retry_after_seconds` is what it asked for, if it said.
+
+    `may_have_arrived` is False where the other side has surely not acted: it was not reached, or it said so.
+    """
 
     status = 503
 
@@ -31,11 +34,13 @@ class RetryLater(SignalboxError):
         message: str,
         *,
         retry_after_seconds: float | None = None,
+        may_have_arrived: bool = True,
         what_to_do: str = "",
         **detail: object,
     ) -> None:
         super().__init__(code, message, what_to_do=what_to_do, **detail)
         self.retry_after_seconds = retry_after_seconds
+        self.may_have_arrived = may_have_arrived
 
 
 class StopRun(SignalboxError):
@@ -163,6 +168,16 @@ RECORD_REFUSED = declare(
     "record_refused",
     "The destination refused a record.",
     "Inspect the dead letter, correct the mapping or the record, then redrive it.",
+)
+RESULTS_UNTRUSTED = declare(
+    "results_untrusted",
+    "The destination's results do not fit the records that were sent.",
+    "Correct the result settings of the stream, or the destination; the batch is stored and is sent again as it was.",
+)
+BATCH_TOO_LARGE = declare(
+    "batch_too_large",
+    "A batch is too large to be stored before it is sent.",
+    "Make batches smaller in the policy, then continue the run from its checkpoint.",
 )
 DESTINATION_FULL = declare(
     "destination_full",

@@ -7,15 +7,16 @@ Arrow, knows no database of ours, imports no Django, and raises only the errors 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from integrations.domain.guarantee import Guarantee, WriteMode
+from integrations.errors import RECORD_REFUSED
 
 __all__ = [
     "BadRecord",
@@ -23,17 +24,24 @@ __all__ = [
     "CheckResult",
     "Commit",
     "Connector",
+    "Content",
     "Context",
     "CredentialKind",
     "Cursor",
+    "Cut",
     "Guarantee",
     "Limits",
+    "Partition",
+    "Partitioned",
     "PluginSpec",
     "ReadRequest",
+    "Refused",
+    "RemoteWriter",
     "Setting",
     "SettingKind",
     "StoredCheckpoint",
     "Stream",
+    "TransactionalWriter",
     "WriteMode",
     "WriteRequest",
     "Writer",
@@ -88,7 +96,10 @@ class CredentialKind:
 
 @dataclass(frozen=True)
 class PluginSpec:
-    """What a plugin declares of itself."""
+    """What a plugin declares of itself.
+
+    `parallel_writes` says that several writers of one stream, each with an owner of its own, get on at the same time.
+    """
 
     key: str
     label: str
@@ -100,6 +111,9 @@ class PluginSpec:
     reads: bool = False
     writes: bool = False
     guarantee: Guarantee | None = None
+    # Where streams differ: what the settings declare for a stream of this name, None where they say nothing.
+    stream_guarantee: Callable[[Mapping[str, Any], str], Guarantee | None] | None = None
+    parallel_writes: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,11 +177,32 @@ class Batch:
 
 
 @dataclass(frozen=True)
+class Partition:
+    """One of the parts into which a stream was cut. `spec` is the plugin's own, plain JSON; the host only stores it.
+
+    `key` tells the parts of a plan apart ("1", "2", ...); `label` says to a person what is in it.
+    """
+
+    key: str
+    label: str
+    spec: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Into how many parts a stream may be cut at most, and how many bytes a part should hold at least, about."""
+
+    most: int
+    least_bytes: int = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
 class ReadRequest:
     """What to read: from the start where `cursor` is None, else exactly after it.
 
     With `cursor_field` the read is incremental: ordered by that field and `primary_key` as a tie-break, and the last
-    cursor is where the next run starts. `schema` pins the columns and types of a run.
+    cursor is where the next run starts. `schema` pins the columns and types of a run. With `partition` only that part
+    is read, and `cursor` is a place in it.
     """
 
     stream: str
@@ -177,6 +212,7 @@ class ReadRequest:
     schema: pa.Schema | None = None
     batch_records: int = 50_000
     batch_bytes: int = 8 * 1024 * 1024
+    partition: Partition | None = None
 
 
 @dataclass(frozen=True)
@@ -214,8 +250,30 @@ class Commit:
     cursor: Cursor
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A record that the destination refused: its row in the batch, and why."""
+
+    row: int
+    reason: str
+    code: str = RECORD_REFUSED
+
+
+@dataclass(frozen=True)
+class Content:
+    """A batch exactly as it will be sent, in parts (requests): their bytes, and how many records each part holds."""
+
+    data: bytes
+    sizes: tuple[int, ...]
+
+
 class Writer(Protocol):
     """An open destination stream. One thread uses it. Opening it, at the latest `checkpoint()`, registers the fence.
+
+    A *transactional* destination stores a batch and its checkpoint together; `TransactionalWriter` fills in the rest.
+    Any other gives the batch's exact `Content` first (`compose`), which the caller stores, and then sends it: `deliver`
+    yields, part after part from `first` on, the records of the part that were refused, their rows counted in the batch.
+    The same content is sent byte for byte and under the same key, however often; `RemoteWriter` fills in the rest.
 
     `checkpoint()` is what the destination remembers of this owner, or None. `write` stores the batch and the commit
     whole or not at all; it raises `RecordsRefused` when a record's content is the cause, `StopRun(LEASE_LOST)` when the
@@ -225,7 +283,15 @@ class Writer(Protocol):
     renamed into place).
     """
 
+    guarantee: Guarantee
+    # The most records that one batch should have, or None where the reader decides.
+    batch_records: int | None
+
     def checkpoint(self) -> StoredCheckpoint | None: ...
+
+    def compose(self, records: pa.RecordBatch, commit: Commit) -> Content | None: ...
+
+    def deliver(self, data: bytes, first: int = 0) -> Iterator[tuple[Refused, ...]]: ...
 
     def stage(self, records: pa.RecordBatch) -> None: ...
 
@@ -236,6 +302,41 @@ class Writer(Protocol):
     def finish(self, commit: Commit) -> None: ...
 
     def abort(self) -> None: ...
+
+
+class TransactionalWriter:
+    """What a transactional writer has no need of: its content is not composed, so none is delivered."""
+
+    guarantee = Guarantee.TRANSACTIONAL
+    batch_records: int | None = None
+
+    def compose(self, records: pa.RecordBatch, commit: Commit) -> Content | None:  # noqa: ARG002 - the protocol's
+        return None
+
+    def deliver(self, data: bytes, first: int = 0) -> Iterator[tuple[Refused, ...]]:  # noqa: ARG002 - the protocol's
+        raise TypeError("a transactional destination composes no content")
+
+
+class RemoteWriter:
+    """What a writer without a transaction has no need of: it remembers nothing, and its batches are delivered."""
+
+    def checkpoint(self) -> StoredCheckpoint | None:
+        return None
+
+    def stage(self, records: pa.RecordBatch) -> None:
+        """Nothing can be sent ahead of its intent."""
+
+    def write(self, records: pa.RecordBatch, commit: Commit) -> None:  # noqa: ARG002 - the protocol's
+        raise TypeError("a remote destination delivers stored content")
+
+    def probe(self, records: pa.RecordBatch) -> None:  # noqa: ARG002 - the protocol's
+        raise TypeError("a remote destination cannot try without storing")
+
+    def finish(self, commit: Commit) -> None:
+        """Every batch is visible when it is delivered."""
+
+    def abort(self) -> None:
+        """Nothing is open."""
 
 
 @dataclass(frozen=True)
@@ -276,3 +377,14 @@ class Connector(Protocol):
     def open_writer(self, request: WriteRequest) -> AbstractContextManager[Writer]: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Partitioned(Protocol):
+    """What a connector may offer beside `Connector`: it cuts a stream, so that several workers read it at once.
+
+    The parts together give exactly the records of an unpartitioned full read, each once, whoever reads them and when.
+    It gives no parts where it cannot cut the stream, or where that is not worth it.
+    """
+
+    def partitions(self, request: ReadRequest, cut: Cut) -> Sequence[Partition]: ...

@@ -59,7 +59,10 @@ for _name in ("httpx2", "httpcore2"):
 
 @dataclass(frozen=True)
 class Call:
-    """One request. `repeatable` says that sending it twice does no harm; `missing` is the code for a 404."""
+    """One request. `repeatable` says that sending it twice does no harm; `missing` is the code for a 404.
+
+    `expected` are statuses beside 2xx that the caller reads itself.
+    """
 
     url: str
     method: str = "GET"
@@ -68,6 +71,7 @@ class Call:
     content: bytes = field(default=b"", repr=False)
     repeatable: bool = True
     missing: str = REQUEST_REFUSED
+    expected: frozenset[int] = frozenset()
 
     @property
     def name(self) -> str:
@@ -161,7 +165,12 @@ class HttpClient:
         if decision.action is RetryAction.GIVE_UP:
             raise error
         if decision.action is RetryAction.HAND_BACK:
-            raise RetryLater(error.code, error.message, retry_after_seconds=decision.seconds) from None
+            raise RetryLater(
+                error.code,
+                error.message,
+                retry_after_seconds=decision.seconds,
+                may_have_arrived=error.may_have_arrived,
+            ) from None
         return decision.seconds
 
     def _attempt(self, call: Call) -> Answer:
@@ -221,11 +230,16 @@ def without_query(url: str) -> str:
 
 def _require_success(call: Call, response: httpx2.Response) -> None:
     status = response.status_code
-    if 200 <= status < 300:
+    if 200 <= status < 300 or status in call.expected:
         return
     asked = parse_retry_after(response.headers.get("retry-after", ""), datetime.now(UTC))
     if status == 429 or (status == 403 and asked is not None):
-        raise RetryLater(RATE_LIMITED, f"{call.name} answered {status}: too many requests.", retry_after_seconds=asked)
+        raise RetryLater(
+            RATE_LIMITED,
+            f"{call.name} answered {status}: too many requests.",
+            retry_after_seconds=asked,
+            may_have_arrived=False,
+        )
     if status in {408, 425} or status >= 500:
         raise RetryLater(SERVER_FAILED, f"{call.name} answered {status}.", retry_after_seconds=asked)
     raise _refusal(call, status)
@@ -245,9 +259,9 @@ def _classified(call: Call, error: Exception) -> NeedsPerson | RetryLater:
     if isinstance(error, httpx2.DecodingError):
         return NeedsPerson(ANSWER_UNDECODABLE, f"{call.name} answered with bytes that cannot be unpacked.")
     if isinstance(error, httpcore2.ConnectTimeout):
-        return RetryLater(TIMED_OUT, f"{call.name}: no connection in time.")
+        return RetryLater(TIMED_OUT, f"{call.name}: no connection in time.", may_have_arrived=False)
     if isinstance(error, httpcore2.TimeoutException):
         return RetryLater(TIMED_OUT, f"{call.name}: no whole answer in time.")
     if isinstance(error, httpcore2.ConnectError):
-        return RetryLater(UNREACHABLE, f"{call.name}: the connection was refused or failed.")
+        return RetryLater(UNREACHABLE, f"{call.name}: the connection was refused or failed.", may_have_arrived=False)
     return RetryLater(UNREACHABLE, f"{call.name}: the connection broke off.")

@@ -27,3 +27,14 @@ EXPLANATIONS: dict[Guarantee, str] = {
     Guarantee.UPSERT_VERSIONED: "Exactly once by key: a repeated or late batch cannot replace a newer value.",
     Guarantee.APPEND_ONLY: "At least once: a batch whose answer was lost may arrive twice, and is then marked.",
 }
+
+
+def effective_guarantee(plugin: Guarantee | None, stream: Guarantee | None, mode: WriteMode) -> Guarantee:
+    """What an integration really has: as the stream says, else as its plugin does; without either the weakest.
+
+    Versions tell newer from older by key, so appending to a versioned stream promises no more than any append.
+    """
+    declared = stream or plugin or Guarantee.APPEND_ONLY
+    if declared is Guarantee.UPSERT_VERSIONED and mode is not WriteMode.UPSERT:
+        return Guarantee.APPEND_ONLY
+    return declared

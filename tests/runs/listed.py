@@ -19,6 +19,7 @@ from integrations.connectors.base import (
     ReadRequest,
     StoredCheckpoint,
     Stream,
+    TransactionalWriter,
     WriteRequest,
 )
 from integrations.errors import LEASE_LOST, RECORD_REFUSED, RecordsRefused, StopRun
@@ -89,7 +90,7 @@ class Listed:
         return None
 
 
-class ListedWriter:
+class ListedWriter(TransactionalWriter):
     """Stores a batch and its checkpoint together; `fail_write` faults strike before or after that."""
 
     def __init__(self, world: World, request: WriteRequest) -> None:

@@ -20,7 +20,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from integrations.connectors.base import Commit, StoredCheckpoint, WriteMode, Writer, WriteRequest
+from integrations.connectors.base import Commit, StoredCheckpoint, TransactionalWriter, WriteMode, Writer, WriteRequest
 from integrations.connectors.files.encode import assemble, encode_part
 from integrations.connectors.files.folder import Folder, check_name, os_error
 from integrations.connectors.files.settings import FileFormat, FileSettings
@@ -46,7 +46,7 @@ def open_writer(folder: Folder, settings: FileSettings, request: WriteRequest) -
         yield FileWriter(staging, settings, request)
 
 
-class FileWriter:
+class FileWriter(TransactionalWriter):
     """An open destination file; one thread uses it."""
 
     def __init__(self, staging: Staging, settings: FileSettings, request: WriteRequest) -> None:

@@ -16,7 +16,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from accounts.errors import SignalboxError
-from integrations.connectors.base import Commit, StoredCheckpoint, WriteMode, WriteRequest
+from integrations.connectors.base import Commit, StoredCheckpoint, TransactionalWriter, WriteMode, WriteRequest
 from integrations.connectors.postgres.inserting import Insert, Inserter
 from integrations.connectors.postgres.lanes import Lanes
 from integrations.connectors.postgres.session import Session
@@ -38,7 +38,7 @@ UPDATE {table} SET run = {run}, batch_number = {batch_number}, cursor = {cursor}
 """)
 
 
-class PostgresWriter:
+class PostgresWriter(TransactionalWriter):
     """An open target table. Its fence is registered when it opens."""
 
     def __init__(

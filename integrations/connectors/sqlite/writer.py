@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from integrations.connectors.base import Commit, StoredCheckpoint, WriteMode, WriteRequest
+from integrations.connectors.base import Commit, StoredCheckpoint, TransactionalWriter, WriteMode, WriteRequest
 from integrations.connectors.sql import CHECKPOINT_TABLE, lease_lost, plain_batch, plain_type, refuse_null_keys
 from integrations.connectors.sqlite import catalogue, types
 from integrations.connectors.sqlite.catalogue import Table, quoted
@@ -33,7 +33,7 @@ UPDATE {CHECKPOINT_TABLE} SET run = :run, batch_number = :batch_number, cursor =
 """  # noqa: S608 - our own table
 
 
-class SqliteWriter:
+class SqliteWriter(TransactionalWriter):
     """An open target table. Its fence is registered when it opens."""
 
     def __init__(self, database: Database, request: WriteRequest) -> None:
