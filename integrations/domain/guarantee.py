@@ -21,6 +21,14 @@ class WriteMode(StrEnum):
     UPSERT = "upsert"
 
 
+class Verdict(StrEnum):
+    """What a person found of a batch that may have arrived twice."""
+
+    ONCE = "once"
+    TWICE = "twice"
+    CLEANED_UP = "cleaned_up"
+
+
 EXPLANATIONS: dict[Guarantee, str] = {
     Guarantee.TRANSACTIONAL: "Exactly once: records and checkpoint are stored in one transaction of the destination.",
     Guarantee.IDEMPOTENCY_KEY: "Exactly once, as long as the destination keeps the idempotency keys.",

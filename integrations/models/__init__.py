@@ -1,6 +1,7 @@
 """The tables of integrations; import models from here."""
 
 from integrations.models.approval import ApprovalRequest
+from integrations.models.budget import Breaker, Budget, BudgetSlot
 from integrations.models.chain import Chain, ChainStart
 from integrations.models.connector import Connector
 from integrations.models.credential import Credential, CredentialVersion
@@ -8,6 +9,7 @@ from integrations.models.dead_letter import DeadLetter
 from integrations.models.event import Event
 from integrations.models.freshness import Freshness
 from integrations.models.integration import Deployment, Integration, IntegrationVersion, Schedule
+from integrations.models.intent import BatchIntent, UncertainBatch
 from integrations.models.masking_key import MaskingKey
 from integrations.models.policy import Policy
 from integrations.models.rule_action import RuleAction
@@ -15,6 +17,10 @@ from integrations.models.run import Run, RunBatch
 
 __all__ = [
     "ApprovalRequest",
+    "BatchIntent",
+    "Breaker",
+    "Budget",
+    "BudgetSlot",
     "Chain",
     "ChainStart",
     "Connector",
@@ -32,4 +38,5 @@ __all__ = [
     "Run",
     "RunBatch",
     "Schedule",
+    "UncertainBatch",
 ]
