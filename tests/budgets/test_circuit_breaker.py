@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -128,4 +130,4 @@ def test_no_two_probes_begin_within_the_time_it_stays_open(
             breaker = answer.breaker
             if reports and fails:
                 breaker = count(breaker, rule, (Calls(1, 1),), now=now, is_probe=True)
-    assert all(later - earlier >= open_seconds - 1e-9 for earlier, later in zip(probes, probes[1:], strict=False))
+    assert all(later - earlier >= open_seconds - 1e-9 for earlier, later in pairwise(probes))
