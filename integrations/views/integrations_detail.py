@@ -21,6 +21,7 @@ from integrations.domain.schedule import upcoming
 from integrations.forms.integration_rules import rows_of_mapping
 from integrations.models import Connector, DeadLetter, Deployment, IntegrationVersion, Run, Schedule
 from integrations.services.policies import effective_policy
+from integrations.services.policy_actions import LastAction, last_actions
 from integrations.services.schedules import timetable_of
 from integrations.views.integrations_words import schedule_words
 
@@ -165,13 +166,16 @@ def _figures(deployment: Deployment, runs: list[Run]) -> Figures:
     )
 
 
-def _policy_sections(deployment: Deployment) -> list[tuple[str, list[tuple[EffectiveRule, EffectiveRule]]]]:
-    version = deployment.version
+def _policy_sections(
+    deployment: Deployment,
+) -> list[tuple[str, list[tuple[EffectiveRule, EffectiveRule, LastAction | None]]]]:
+    version, workspace = deployment.version, deployment.workspace
     reading, writing = (
-        effective_policy(workspace=deployment.workspace, connector=connector, integration=deployment.integration).rules
+        effective_policy(workspace=workspace, connector=connector, integration=deployment.integration).rules
         for connector in (version.source, version.destination)
     )
+    last = last_actions(workspace=workspace, integration=deployment.integration)
+    rows = {name: (rule, writing[name], last.get(name)) for name, rule in reading.items()}
     return [
-        (title, [(reading[name], writing[name]) for name in reading if reading[name].rule.section == section])
-        for section, title in SECTIONS.items()
+        (title, [row for row in rows.values() if row[0].rule.section == section]) for section, title in SECTIONS.items()
     ]

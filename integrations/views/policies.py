@@ -20,6 +20,7 @@ from integrations.forms.connector_filter import NamedFilterForm
 from integrations.forms.policy import EffectiveForm, PolicyForm, initial_of
 from integrations.models import Connector, Integration, Policy
 from integrations.services import policies as services
+from integrations.services.policy_actions import last_actions
 from integrations.services.policy_places import default_of, level_of
 from integrations.views.deletion import confirm_deletion
 from integrations.views.name_pages import page_by_name
@@ -92,9 +93,10 @@ def policy_effective(request: WorkspaceRequest) -> HttpResponse:
     context: dict[str, Any] = {"form": form, "chosen": request.GET}  # what templates see
     if form.is_valid():
         connector, integration = form.cleaned_data["connector"], form.cleaned_data["integration"]
-        effective = services.effective_policy(workspace=request.workspace, connector=connector, integration=integration)
+        of = {"workspace": request.workspace, "connector": connector, "integration": integration}
+        effective, last = services.effective_policy(**of), last_actions(**of)
         context |= {
-            "sections": sections_of(effective, request.workspace),
+            "sections": sections_of(effective, request.workspace, last),
             "connector": connector,
             "integration": integration,
         }

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
 from accounts.models import Workspace
 from integrations.domain.policy import RULES, SECTIONS, EffectivePolicy, EffectiveRule, Rule
 from integrations.models import Policy
+from integrations.services.policy_actions import LastAction
 
 
 @dataclass(frozen=True)
 class ShownRule:
-    """An effective rule, and the id of the policy that it came from (None: the instance)."""
+    """An effective rule, the ids of the policies that it and its bound came from, and when it last acted."""
 
     effective: EffectiveRule
     policy_id: UUID | None
+    bound_id: UUID | None
+    last: LastAction | None
 
 
-def sections_of(policy: EffectivePolicy, workspace: Workspace) -> list[tuple[str, list[ShownRule]]]:
+def sections_of(
+    policy: EffectivePolicy, workspace: Workspace, last: Mapping[str, LastAction]
+) -> list[tuple[str, list[ShownRule]]]:
     """The rules by section, in the order of the declaration."""
     ids = dict(Policy.objects.of(workspace).values_list("name", "pk"))
-    rules = [ShownRule(rule, ids.get(rule.policy)) for rule in policy.rules.values()]
+    rules = [
+        ShownRule(rule, ids.get(rule.policy), ids.get(rule.bound.policy) if rule.bound else None, last.get(name))
+        for name, rule in policy.rules.items()
+    ]
     return [(title, [rule for rule in rules if rule.effective.rule.section == key]) for key, title in SECTIONS.items()]
 
 

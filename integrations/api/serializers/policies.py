@@ -88,6 +88,14 @@ class BoundSerializer(serializers.Serializer[Any]):
     value = ValueField()
 
 
+class LastActionSerializer(serializers.Serializer[Any]):
+    """When a rule last did something, and what."""
+
+    at = serializers.DateTimeField()
+    what = serializers.CharField()
+    run = serializers.UUIDField(source="run_id", allow_null=True)
+
+
 class EffectiveRuleSerializer(serializers.Serializer[Any]):
     """A rule: the value that holds, where it came from, what it replaced, and what bounds it."""
 
@@ -106,6 +114,14 @@ class EffectiveRuleSerializer(serializers.Serializer[Any]):
     replaced = serializers.SerializerMethodField()
     bound = BoundSerializer(allow_null=True, help_text="The limit of an upper level, or of this one for lower ones.")
     asked = BoundSerializer(allow_null=True, help_text="What was asked for and not granted, because of the limit.")
+
+    last_action = serializers.SerializerMethodField(help_text="Null where it has not acted here yet.")
+
+    @extend_schema_field(LastActionSerializer(allow_null=True))
+    def get_last_action(self, rule: EffectiveRule) -> dict[str, Any] | None:
+        """When it last acted, for whom the question was."""
+        found = self.context["last_actions"].get(rule.rule.name)
+        return LastActionSerializer(found).data if found else None
 
     @extend_schema_field(ReplacedSerializer(many=True))
     def get_replaced(self, rule: EffectiveRule) -> list[dict[str, object]]:

@@ -15,6 +15,7 @@ from integrations.api.filters import PolicyFilter
 from integrations.api.serializers import policies as shapes
 from integrations.models import Policy
 from integrations.services import policies
+from integrations.services.policy_actions import last_actions
 
 
 class PolicyView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet[Policy]):
@@ -75,7 +76,8 @@ class PolicyView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet
         asked = shapes.EffectiveQuerySerializer(data=request.query_params.dict(), context=self.get_serializer_context())
         asked.is_valid(raise_exception=True)
         holds = policies.effective_policy(workspace=self.workspace, **asked.validated_data)
-        return Response(shapes.EffectiveRuleSerializer(list(holds.rules.values()), many=True).data)
+        context = {"last_actions": last_actions(workspace=self.workspace, **asked.validated_data)}
+        return Response(shapes.EffectiveRuleSerializer(list(holds.rules.values()), many=True, context=context).data)
 
     def _changed(self, policy: Policy, given: dict[str, Any]) -> Response:
         kept = {name: getattr(policy, name) for name in ("name", "description", "rules", "limits", "is_default")}
