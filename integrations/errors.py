@@ -194,6 +194,7 @@ LEASE_LOST = declare(
     "Another worker has taken this run over.",
     "Nothing to do: the other worker goes on from the checkpoint.",
 )
+RUN_PAUSED = declare("run_paused", "The run is paused.", "Resume it when it may go on; its checkpoint is kept.")
 RUN_CANCELLED = declare("run_cancelled", "The run was cancelled.", "Start a new run when you want it to go on.")
 MAPPING_INVALID = declare(
     "mapping_invalid", "The mapping cannot be used.", "Open the mapping and correct the marked expression."
@@ -212,6 +213,11 @@ WORKER_DIED = declare(
     "worker_died",
     "The worker died several times at the same place without getting further.",
     "Look at the worker's log and memory, make batches smaller in the policy, then continue the run.",
+)
+WORKER_CRASH = declare(
+    "worker_crash",
+    "This record ended the worker's process each time that it was tried, so it was set aside unseen.",
+    "Look at the record and at the worker's log; correct the record or the mapping, then redrive it.",
 )
 SOURCE_EMPTY = declare(
     "source_empty",

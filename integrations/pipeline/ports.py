@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from integrations.connectors.base import Cursor
+import pyarrow as pa
+
+from integrations.connectors.base import Content, Cursor, Refused
 
 
 class SliceEnd(StrEnum):
@@ -43,11 +45,29 @@ class PreparedBatch:
 
 
 @dataclass(frozen=True)
+class Parcel:
+    """A batch for a remote destination, as it is stored before it is sent: its content, and the source's records.
+
+    Row by row the records are those of the content. Of its parts `done` were answered, which refused `refused`.
+    """
+
+    number: int
+    content: Content
+    records: pa.RecordBatch
+    done: int = 0
+    refused: tuple[Refused, ...] = ()
+
+
+@dataclass(frozen=True)
 class Position:
-    """Where a slice begins: the number of the last committed batch and the cursor after it."""
+    """Where a slice begins: the number of the last committed batch and the cursor after it.
+
+    With `pending`, a batch that was stored and perhaps sent, both stand after that batch, which goes first.
+    """
 
     batch_number: int
     cursor: Cursor | None
+    pending: Parcel | None = None
 
 
 class RunLog(Protocol):
@@ -55,10 +75,20 @@ class RunLog(Protocol):
 
     `prepare` and `commit` raise StopRun(LEASE_LOST) when another worker holds the run; `should_yield` says that the
     slice's time is over or the worker drains; it raises StopRun when the run was cancelled or the lease is lost.
+    `hold` names a batch before it is mapped, where workers died before: digest of its content, number of its records.
+
+    For remote destinations `prepare` stores the parcel too; `sending` comes before each part, with what the parts
+    before it refused; `interrupted` stores how far a delivery came; `commit` sets aside what was refused.
     """
 
-    def prepare(self, batch: PreparedBatch) -> None: ...
+    def hold(self, digest: str, records: int) -> None: ...
 
-    def commit(self, number: int) -> None: ...
+    def prepare(self, batch: PreparedBatch, parcel: Parcel | None = None) -> None: ...
+
+    def sending(self, number: int, part: int, refused: Sequence[Refused]) -> None: ...
+
+    def interrupted(self, number: int, done: int, refused: Sequence[Refused], *, may_have_arrived: bool) -> None: ...
+
+    def commit(self, number: int, refused: tuple[Aside, ...] = ()) -> None: ...
 
     def should_yield(self) -> bool: ...

@@ -2,7 +2,8 @@
 
 The order that keeps a run whole: a batch is *prepared* (its counts and dead letters stored here), then written with its
 commit in one transaction of the destination, then *committed* here. Whatever the worker dies between, the destination's
-own checkpoint says which batches it has, and the prepared batch is either confirmed or read again.
+own checkpoint says which batches it has, and the prepared batch is either confirmed or read again. A remote destination
+remembers nothing: its batch is prepared with its exact content, which `delivery` sends, again and again the same.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from integrations.connectors.base import Batch, Commit, Connector, Cursor, ReadR
 from integrations.errors import RECORD_REFUSED, RecordsRefused
 from integrations.faultpoints import reach
 from integrations.pipeline.mapper import Mapped, Mapper
-from integrations.pipeline.ports import Aside, Position, PreparedBatch, RunLog, SliceEnd
+from integrations.pipeline.delivery import deliver
+from integrations.pipeline.ports import Aside, Parcel, Position, PreparedBatch, RunLog, SliceEnd
 from integrations.pipeline.stages import in_background
 
 # Finished batches that wait between two stages. One is enough to overlap them, and each costs memory.
@@ -67,7 +69,7 @@ def run_slice(plan: SlicePlan, source: Connector, mapper: Mapper, writer: Writer
         for batch in ready:
             number += 1
             cursor = batch.source.cursor
-            _move_batch(plan.run, number, batch, writer, log)
+            move_batch(plan.run, number, batch, writer, log)
             if log.should_yield():
                 return SliceEnd.YIELDED
     writer.finish(Commit(plan.run, number, cursor or {}))
@@ -82,11 +84,16 @@ def _fetched(source: Connector, request: ReadRequest) -> Iterator[Batch]:
         reach("before_fetch")
 
 
-def _move_batch(run: str, number: int, batch: MappedBatch, writer: Writer, log: RunLog) -> None:
+def move_batch(run: str, number: int, batch: MappedBatch, writer: Writer, log: RunLog) -> None:
     """Prepare, write and commit one batch; records that the destination refuses are set aside, the others go on."""
     records = batch.mapped.accepted
     commit = Commit(run, number, batch.source.cursor)
     aside = _set_aside(batch)
+    content = writer.compose(records, commit)
+    if content is not None:
+        parcel = Parcel(number, content, batch.source.records.take(batch.mapped.accepted_rows))
+        log.prepare(_prepared(number, batch, records, aside), parcel)
+        return deliver(parcel, writer, log)
     log.prepare(_prepared(number, batch, records, aside))
     reach("before_send")
     try:
@@ -103,7 +110,7 @@ def _move_batch(run: str, number: int, batch: MappedBatch, writer: Writer, log: 
         log.prepare(_prepared(number, batch, records, aside + refused_aside))
         writer.write(records, commit)
     reach("after_write")
-    log.commit(number)
+    return log.commit(number)
 
 
 def _prepared(number: int, batch: MappedBatch, records: pa.RecordBatch, aside: tuple[Aside, ...]) -> PreparedBatch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from base64 import b64encode
 from collections.abc import Callable
 from contextlib import closing
@@ -10,10 +11,14 @@ from uuid import UUID
 
 import pyarrow as pa
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
+from django.db import InterfaceError, InternalError, OperationalError, connection
 
 from accounts.errors import SignalboxError
 from integrations.connectors.base import Connector as Plugin
 from integrations.connectors.base import ReadRequest, WriteMode, WriteRequest
+from integrations.domain.isolation import Isolation
 from integrations.domain.lifecycle import RunState, Trigger
 from integrations.domain.mapping import Mapping
 from integrations.domain.policy import EffectivePolicy
@@ -22,8 +27,9 @@ from integrations.errors import (
     INTERNAL_ERROR,
     LEASE_LOST,
     RUN_CANCELLED,
+    RUN_PAUSED,
+    TIMED_OUT,
     TOO_MANY_REJECTED,
-    WORKER_DIED,
     NeedsPerson,
     RetryLater,
     StopRun,
@@ -31,56 +37,104 @@ from integrations.errors import (
 from integrations.faultpoints import reach
 from integrations.models import Connector, Run
 from integrations.models.integration import ReadMode
+from integrations.pipeline.careful import run_carefully
 from integrations.pipeline.mapper import Mapper
 from integrations.pipeline.ports import SliceEnd
 from integrations.pipeline.runner import SlicePlan, run_slice
-from integrations.services import runs
+from integrations.services import claims
+from integrations.services.claims import Asked, Claim
 from integrations.services.connectors import note_use, open_plugin
+from integrations.services.isolating import isolate
 from integrations.services.policies import effective_policy
 from integrations.services.policy_actions import note_in_run, note_wait
 from integrations.services.redriven import RedrivenRecords, decode_schema
-from integrations.services.run_progress import DatabaseRunLog, Heartbeat
+from integrations.services.run_progress import Bounds, DatabaseRunLog, Heartbeat
 
 log = structlog.get_logger(__name__)
-MAX_CLAIMS_WITHOUT_PROGRESS = 5
+# Errors of the control database that say nothing of the run: it is away, too slow, or ended our transaction.
+OUTAGES = (OperationalError, InterfaceError, InternalError)
+_ASK_AGAIN_SECONDS = 0.5
 # A share is judged only over so many records, so that one bad record in ten does not stop a run.
 TOLERANCE_FROM_RECORDS = 100
 
 
 def execute_slice(*, run_id: UUID, worker: str, draining: Callable[[], bool] = lambda: False) -> RunState | None:
     """Work on a run for at most a slice. Return its state after, or None where it was not this worker's to take."""
-    claim = runs.claim_run(run_id=run_id, worker=worker)
-    if claim is None:
-        return None
-    reach("after_claim")
-    run = _load(run_id)
-    policy = effective_policy(
-        workspace=run.workspace, connector=run.version.source, integration=run.deployment.integration
-    )
+    claim = claims.claim_run(run_id=run_id, worker=worker)
+    return work_slice(claim, draining) if claim else None
+
+
+def work_slice(claim: Claim, draining: Callable[[], bool]) -> RunState | None:
+    """Work on a claimed run for at most a slice. Return its state after; None where this worker had to let go of it."""
     try:
-        with Heartbeat(claim) as heartbeat:
-            _refuse_deadly(run)
-            run_log = DatabaseRunLog(run, claim, heartbeat, draining, float(policy.value("timeout.run_seconds")))
-            end = _move(run, run_log, policy)
+        reach("after_claim")
+        run = _load(claim.run_id)
+        policy = effective_policy(
+            workspace=run.workspace, connector=run.version.source, integration=run.deployment.integration
+        )
+        return _work(run, claim, policy, draining)
+    except OUTAGES as error:
+        log.warning("control_database_failed", run=str(claim.run_id), reason=str(error))
+        _let_go(claim)
+        return None
+
+
+def _work(run: Run, claim: Claim, policy: EffectivePolicy, draining: Callable[[], bool]) -> RunState | None:
+    try:
+        with Heartbeat(claim, Asked(run.cancel_requested, run.pause_requested)) as heartbeat:
+            heartbeat.check()
+            bounds = Bounds(float(policy.value("timeout.run_seconds")), int(policy.value("limit.batch_records")))
+            isolation = isolate(run, claim, bounds.batch_records)
+            run_log = DatabaseRunLog(run, claim, heartbeat, draining, bounds)
+            end = _move(run, run_log, isolation, bounds)
         return _ended(run, claim, end, policy)
     except StopRun as error:
-        if error.code == RUN_CANCELLED:
-            runs.end_cancelled(claim)
-            return RunState.CANCELLED
-        log.warning("slice_stopped", run=str(run_id), code=error.code, reason=error.message)
-        if error.code == LEASE_LOST:
-            return None
-        runs.fail_run(claim, error)
-        return RunState.FAILED
+        return _stopped(claim, error)
     except RetryLater as error:
         return _retry_or_fail(run, claim, error, policy)
     except SignalboxError as error:
-        runs.fail_run(claim, error)
+        claims.fail_run(claim, error)
         return RunState.FAILED
-    except Exception as error:
-        log.exception("slice_crashed", run=str(run_id))
-        runs.fail_run(claim, NeedsPerson(INTERNAL_ERROR, f"A defect stopped the run: {type(error).__name__}."))
+    except SoftTimeLimitExceeded:
+        return _retry_or_fail(run, claim, RetryLater(TIMED_OUT, "A batch took longer than a slice may."), policy)
+    except OUTAGES:
         raise
+    except Exception as error:
+        log.exception("slice_crashed", run=str(run.pk))
+        claims.fail_run(claim, NeedsPerson(INTERNAL_ERROR, f"A defect stopped the run: {type(error).__name__}."))
+        raise
+
+
+def _stopped(claim: Claim, error: StopRun) -> RunState | None:
+    """What becomes of a run that this worker may not go on with."""
+    if error.code == RUN_CANCELLED:
+        claims.end_cancelled(claim)
+        return RunState.CANCELLED
+    if error.code == RUN_PAUSED:
+        claims.end_paused(claim)
+        return RunState.PAUSED
+    log.warning("slice_stopped", run=str(claim.run_id), code=error.code, reason=error.message)
+    if error.code == LEASE_LOST:
+        _let_go(claim)
+        return None
+    claims.fail_run(claim, error)
+    return RunState.FAILED
+
+
+def _let_go(claim: Claim) -> None:
+    """Say that this worker lives, so that its claim counts as no death; wait up to a lease for the database."""
+    claims.remember_survivor(claim)
+    waits_until = time.monotonic() + settings.LEASE_SECONDS
+    while True:
+        try:
+            return claims.hand_back_survivors()
+        except OUTAGES as error:
+            # A connection that broke stays broken; the next try opens a new one.
+            connection.close()
+            if time.monotonic() > waits_until:
+                log.warning("claim_kept_for_later", run=str(claim.run_id), reason=str(error))
+                return None
+            time.sleep(_ASK_AGAIN_SECONDS)
 
 
 def _load(run_id: UUID) -> Run:
@@ -96,14 +150,7 @@ def _load(run_id: UUID) -> Run:
     ).get(pk=run_id)
 
 
-def _refuse_deadly(run: Run) -> None:
-    if run.claims_without_progress > MAX_CLAIMS_WITHOUT_PROGRESS:
-        raise NeedsPerson(
-            WORKER_DIED, f"{run.claims_without_progress - 1} workers died on this run, one after the other."
-        )
-
-
-def _move(run: Run, run_log: DatabaseRunLog, policy: EffectivePolicy) -> SliceEnd:
+def _move(run: Run, run_log: DatabaseRunLog, isolation: Isolation, bounds: Bounds) -> SliceEnd:
     version, integration = run.version, run.deployment.integration
     with (
         closing(_source(run)) as source,
@@ -129,9 +176,12 @@ def _move(run: Run, run_log: DatabaseRunLog, policy: EffectivePolicy) -> SliceEn
                     cursor_field=version.cursor_field if version.read_mode == ReadMode.INCREMENTAL else "",
                     primary_key=tuple(version.primary_key),
                     schema=schema,
-                    batch_records=int(policy.value("limit.batch_records")),
+                    batch_records=isolation.records or bounds.batch_records,
                 )
-                return run_slice(SlicePlan(str(run.pk), start, read, request), source, mapper, writer, run_log)
+                plan = SlicePlan(str(run.pk), start, read, request)
+                if isolation.is_careful:
+                    return run_carefully(plan, isolation.condemned, source, mapper, writer, run_log)
+                return run_slice(plan, source, mapper, writer, run_log)
 
 
 def _source(run: Run) -> Plugin:
@@ -158,15 +208,15 @@ def _pinned_schema(run: Run, source: Plugin) -> pa.Schema | None:
     return schema
 
 
-def _ended(run: Run, claim: runs.Claim, end: SliceEnd, policy: EffectivePolicy) -> RunState:
+def _ended(run: Run, claim: Claim, end: SliceEnd, policy: EffectivePolicy) -> RunState:
     run.refresh_from_db()
     _refuse_too_many_rejected(run, policy)
     if end is SliceEnd.YIELDED:
         reach("before_yield")
-        runs.yield_run(claim)
+        claims.yield_run(claim)
         return RunState.RUNNING
     reach("before_finish")
-    runs.succeed_run(claim, warnings=_warnings(run))
+    claims.succeed_run(claim, warnings=_warnings(run))
     if run.batches > 1:
         note_in_run(run, "limit.batch_records", f"cut {run.read:,} records into {run.batches:,} batches")
     reach("after_finish")
@@ -207,7 +257,7 @@ def _warnings(run: Run) -> list[str]:
     return warnings
 
 
-def _retry_or_fail(run: Run, claim: runs.Claim, error: RetryLater, policy: EffectivePolicy) -> RunState:
+def _retry_or_fail(run: Run, claim: Claim, error: RetryLater, policy: EffectivePolicy) -> RunState:
     rule = RetryRule(
         attempts=int(policy.value("retry.attempts")),
         initial_seconds=float(policy.value("retry.first_delay_seconds")),
@@ -217,10 +267,10 @@ def _retry_or_fail(run: Run, claim: runs.Claim, error: RetryLater, policy: Effec
     run.refresh_from_db(fields=["attempt"])
     if run.attempt + 1 >= rule.attempts:
         error.detail["is_exhausted"] = True
-        runs.fail_run(claim, error)
+        claims.fail_run(claim, error)
         return RunState.FAILED
     delay, decided_by = _wait(error, run.attempt + 1, rule)
-    runs.retry_run(claim, error=error, delay_seconds=delay)
+    claims.retry_run(claim, error=error, delay_seconds=delay)
     note_wait(run, error, delay_seconds=delay, decided_by=decided_by)
     return RunState.QUEUED
 

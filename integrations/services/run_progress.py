@@ -5,26 +5,36 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import Error, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
-from django.db.utils import DatabaseError
 
 from integrations import encryption
 from integrations.connectors.base import StoredCheckpoint
-from integrations.domain.lifecycle import BatchState, DeadLetterState, RunState
-from integrations.errors import DESTINATION_REGRESSED, LEASE_LOST, RUN_CANCELLED, TIMED_OUT, NeedsPerson, StopRun
+from integrations.domain.isolation import Isolation, after_commit, holding
+from integrations.domain.lifecycle import BatchState, DeadLetterState
+from integrations.errors import (
+    DESTINATION_REGRESSED,
+    LEASE_LOST,
+    RUN_CANCELLED,
+    RUN_PAUSED,
+    TIMED_OUT,
+    NeedsPerson,
+    StopRun,
+)
 from integrations.faultpoints import reach
 from integrations.models import DeadLetter, Deployment, Run, RunBatch
 from integrations.models.integration import ReadMode
 from integrations.pipeline.ports import Aside, Position, PreparedBatch
-from integrations.services.runs import Claim, counts, extend_lease, tell
+from integrations.services.claims import Asked, Claim, extend_lease, guarded
+from integrations.services.runs import counts, tell
 
 log = structlog.get_logger(__name__)
 SELF_STOP_SHARE = 0.8
@@ -37,12 +47,12 @@ class Heartbeat:
     else can hold the run yet.
     """
 
-    def __init__(self, claim: Claim) -> None:
+    def __init__(self, claim: Claim, asked: Asked) -> None:
         self._claim = claim
         self._stopped = threading.Event()
         self._extended_at = time.monotonic()
         self._lost = False
-        self._cancelled = False
+        self._asked = asked
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
@@ -55,8 +65,10 @@ class Heartbeat:
 
     def check(self) -> None:
         """Raise StopRun when this worker may not go on."""
-        if self._cancelled:
+        if self._asked.to_cancel:
             raise StopRun(RUN_CANCELLED, "The run was cancelled.")
+        if self._asked.to_pause:
+            raise StopRun(RUN_PAUSED, "The run was paused.")
         too_old = time.monotonic() - self._extended_at > settings.LEASE_SECONDS * SELF_STOP_SHARE
         if self._lost or too_old:
             raise StopRun(LEASE_LOST, "This worker could not keep its lease on the run.")
@@ -66,28 +78,45 @@ class Heartbeat:
             asked_at = time.monotonic()
             reach("on_heartbeat")
             try:
-                self._cancelled = extend_lease(self._claim)
+                self._asked = extend_lease(self._claim)
                 self._extended_at = asked_at
             except StopRun:
                 self._lost = True
-            except DatabaseError as error:
+            except Error as error:
                 log.warning("lease_not_extended", run=str(self._claim.run_id), reason=str(error))
+                # A connection that broke stays broken; the next beat opens a new one.
+                connection.close()
         connection.close()
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What the policy says of a run's length and of its batches."""
+
+    run_seconds: float
+    batch_records: int
 
 
 class DatabaseRunLog:
     """`pipeline.ports.RunLog` on the run's rows."""
 
     def __init__(
-        self, run: Run, claim: Claim, heartbeat: Heartbeat, draining: Callable[[], bool], run_seconds: float
+        self, run: Run, claim: Claim, heartbeat: Heartbeat, draining: Callable[[], bool], bounds: Bounds
     ) -> None:
         self._run = run
         self._claim = claim
         self._heartbeat = heartbeat
         self._draining = draining
-        self._run_seconds = run_seconds
+        self._bounds = bounds
+        self._has_grown = False
         self._ends_at = time.monotonic() + settings.SLICE_SECONDS
         self._incremental = run.version.read_mode == ReadMode.INCREMENTAL and run.trigger != "redrive"
+
+    def hold(self, digest: str, records: int) -> None:
+        """Store which batch is in hand, before it is mapped: if the worker dies now, it is the suspect."""
+        self._heartbeat.check()
+        self._run.isolation = holding(Isolation.from_json(self._run.isolation), digest, records).to_json()
+        guarded(self._claim, isolation=self._run.isolation)
 
     def prepare(self, batch: PreparedBatch) -> None:
         """Store a batch's counts and dead letters before it is sent; one prepared before is replaced."""
@@ -125,6 +154,7 @@ class DatabaseRunLog:
                 progress=batch.progress,
                 attempt=0,
                 claims_without_progress=0,
+                isolation=self._isolation_after(batch),
             )
             RunBatch.objects.filter(pk=batch.pk).update(state=BatchState.COMMITTED, committed_at=Now())
             if self._incremental:
@@ -140,14 +170,14 @@ class DatabaseRunLog:
         """Say whether the slice's time is over or the worker drains. Raises StopRun; NeedsPerson past the limit."""
         self._heartbeat.check()
         started = self._run.started_at
-        if started and time.time() - started.timestamp() > self._run_seconds:
+        if started and time.time() - started.timestamp() > self._bounds.run_seconds:
             raise NeedsPerson(
                 TIMED_OUT,
-                f"The run has taken longer than {self._run_seconds:.0f} s.",
+                f"The run has taken longer than {self._bounds.run_seconds:.0f} s.",
                 what_to_do="Raise “Whole run” in the policy, then continue this run from its checkpoint.",
                 rule="timeout.run_seconds",
             )
-        return time.monotonic() > self._ends_at or self._draining()
+        return time.monotonic() > self._ends_at or self._has_grown or self._draining()
 
     def position(self, stored: StoredCheckpoint | None) -> Position:
         """Where this slice begins. What the destination remembers decides over what is stored here."""
@@ -173,10 +203,15 @@ class DatabaseRunLog:
         return Position(0, stored.cursor if stored and follows_on else self._run.start_cursor)
 
     def _guard(self, **changes: object) -> None:
-        lease = timedelta(seconds=settings.LEASE_SECONDS)
-        held = Run.objects.filter(pk=self._claim.run_id, fence=self._claim.fence, state=RunState.RUNNING)
-        if not held.update(lease_until=Now() + lease, **changes):
-            raise StopRun(LEASE_LOST, "Another worker holds this run, or it has ended.")
+        guarded(self._claim, lease_until=Now() + timedelta(seconds=settings.LEASE_SECONDS), **changes)
+
+    def _isolation_after(self, batch: RunBatch) -> dict[str, Any] | None:
+        before = Isolation.from_json(self._run.isolation)
+        read = self._run.read + batch.read
+        after = after_commit(before, read=read, batch_records=self._bounds.batch_records)
+        # The next slice reads larger batches.
+        self._has_grown = after.records != before.records
+        return after.to_json()
 
     def _forget_prepared(self, number: int) -> None:
         RunBatch.objects.filter(run=self._run, number=number, state=BatchState.PREPARED).delete()

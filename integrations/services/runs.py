@@ -18,9 +18,6 @@ from integrations.domain.lifecycle import ACTIVE_STATES, DeadLetterState, RunSta
 from integrations.hints import hint
 from integrations.models import DeadLetter, Deployment, Run
 from integrations.models.integration import ReadMode
-from integrations.services.policy_actions import note_failure
-
-
 
 
 def start_run(

@@ -12,7 +12,7 @@ from django.db.models import F
 from integrations.domain.lifecycle import BatchState, RunState, Trigger
 from integrations.errors import RATE_LIMITED, SOURCE_CHANGED, NeedsPerson, RetryLater
 from integrations.models import Run, RunBatch
-from integrations.services import dead_letters, integrations, runs
+from integrations.services import claims, dead_letters, integrations, runs
 from integrations.views.runs_speed import left_words, pace
 from tests.pages.moving import LIVE, Moving, moving
 from tests.world import World
@@ -136,7 +136,7 @@ def test_a_queued_run_is_cancelled_at_once(moving: Moving) -> None:
 
 def test_a_running_run_stops_after_its_batch(moving: Moving) -> None:
     run = moving.start()
-    runs.claim_run(run_id=run.pk, worker="other")
+    claims.claim_run(run_id=run.pk, worker="other")
     assert "stops after the batch" in moving.post(f"runs/{run.pk}/cancel/").content.decode()
 
 

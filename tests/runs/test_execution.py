@@ -23,9 +23,9 @@ from integrations.errors import (
     StopRun,
 )
 from integrations.models import Connector, DeadLetter, Event, Run, RunBatch
-from integrations.services import dead_letters, runs
+from integrations.services import claims, dead_letters, runs
 from integrations.services.connectors import file_root_of
-from integrations.services.execution import MAX_CLAIMS_WITHOUT_PROGRESS, execute_slice
+from integrations.services.execution import execute_slice
 from tests.runs.conftest import MAPPING, Bench
 from tests.runs.listed import World
 
@@ -154,29 +154,21 @@ def test_a_worker_that_dies_around_the_write_loses_and_doubles_nothing(
 def test_a_stale_worker_cannot_move_the_checkpoint(bench: Bench, outside: World) -> None:
     outside.rows = rows(10)
     run = bench.start()
-    stale = runs.claim_run(run_id=run.pk, worker="first")
+    stale = claims.claim_run(run_id=run.pk, worker="first")
     Run.objects.filter(pk=run.pk).update(lease_until=Now() - timedelta(seconds=1))
-    fresh = runs.claim_run(run_id=run.pk, worker="second")
+    fresh = claims.claim_run(run_id=run.pk, worker="second")
     assert stale is not None
     assert fresh is not None
     assert fresh.fence > stale.fence
     with pytest.raises(StopRun) as refused:
-        runs.succeed_run(stale, warnings=[])
+        claims.succeed_run(stale, warnings=[])
     assert refused.value.code == LEASE_LOST
 
 
 def test_a_second_delivery_of_the_message_finds_nothing_to_claim(bench: Bench, outside: World) -> None:
     run = bench.start()
-    assert runs.claim_run(run_id=run.pk, worker="first") is not None
+    assert claims.claim_run(run_id=run.pk, worker="first") is not None
     assert execute_slice(run_id=run.pk, worker="second") is None
-
-
-def test_a_run_that_kills_its_workers_is_stopped(bench: Bench, outside: World) -> None:
-    outside.rows = rows(10)
-    run = bench.start()
-    Run.objects.filter(pk=run.pk).update(claims_without_progress=MAX_CLAIMS_WITHOUT_PROGRESS)
-    run = bench.work(run)
-    assert (run.state, run.error_code) == (RunState.FAILED, "worker_died")
 
 
 def test_a_defect_in_a_connector_fails_the_run_and_is_not_swallowed(bench: Bench, outside: World) -> None:

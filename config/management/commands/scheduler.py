@@ -12,7 +12,7 @@ from config import logging as signalbox_logging
 from config.connections import keep_open
 from config.heartbeat import process_name
 from config.scheduler import Job, run_loop
-from integrations.services import runs, schedules
+from integrations.services import picking, ticking
 from monitoring.services.heartbeats import beat
 
 
@@ -34,8 +34,8 @@ class Command(BaseCommand):
         run_loop(
             [
                 Job("heartbeat", settings.HEARTBEAT_SECONDS, lambda: beat("scheduler", name)),
-                Job("tick", settings.TICK_SECONDS, schedules.tick),
-                Job("reconcile", settings.RECONCILE_SECONDS, runs.reconcile),
+                Job("tick", settings.TICK_SECONDS, ticking.tick),
+                Job("reconcile", settings.RECONCILE_SECONDS, picking.reconcile),
             ],
             stop,
         )

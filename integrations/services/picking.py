@@ -1,0 +1,94 @@
+"""Which due run a worker takes next, and whom to wake: a hint says only that there is work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce, Now
+
+from accounts.models import Workspace
+from integrations.domain.lifecycle import RunState
+from integrations.hints import hint
+from integrations.models import Run
+from integrations.services.claims import DUE, Claim, claim_run, hand_back_survivors
+
+HINT_AGAIN_SECONDS = 10
+# A tick's hints for runs that became due, and for those that nobody took after the last hint: one hint wakes a worker,
+# which goes on until nothing is due, and a thousand that wait for busy workers need no thousand messages.
+RECONCILE_AT_MOST = 200
+HINT_AGAIN_AT_MOST = 20
+
+
+def claim_next(*, worker: str) -> Claim | None:
+    """Take the due run whose turn it is; None where nothing is due.
+
+    First comes the workspace with the fewest running runs, of those the one that was served longest ago, then the one
+    whose run is due longest; within a workspace the run that is due longest.
+    """
+    hand_back_survivors()
+    for workspace_id in _workspaces_in_turn():
+        claim = _claim_oldest(workspace_id, worker)
+        if claim is not None:
+            return claim
+    return None
+
+
+def is_work_due() -> bool:
+    """Whether a worker would find something."""
+    return Run.objects.filter(DUE).exists()
+
+
+def _workspaces_in_turn() -> Iterator[UUID]:
+    mine = Run.objects.filter(workspace=OuterRef("pk"))
+    running = mine.filter(state=RunState.RUNNING, lease_until__gte=Now()).order_by().values("workspace")
+    waiting = Workspace.objects.annotate(
+        oldest_queued=_oldest(mine.filter(DUE, state=RunState.QUEUED)),
+        oldest_left=_oldest(mine.filter(DUE, state=RunState.RUNNING)),
+        running=Coalesce(Subquery(running.annotate(count=Count("pk")).values("count")), 0),
+        served_at=Subquery(mine.filter(claimed_at__isnull=False).order_by("-claimed_at").values("claimed_at")[:1]),
+    ).filter(Q(oldest_queued__isnull=False) | Q(oldest_left__isnull=False))
+    turns = waiting.order_by(
+        "running", F("served_at").asc(nulls_first=True), Coalesce("oldest_left", "oldest_queued"), "pk"
+    )
+    yield from turns.values_list("pk", flat=True)
+
+
+def _oldest(runs: QuerySet[Run]) -> Subquery:
+    return Subquery(runs.order_by("next_attempt_at").values("next_attempt_at")[:1])
+
+
+def _claim_oldest(workspace_id: UUID, worker: str) -> Claim | None:
+    """Take the run of a workspace that is due longest. Workers that ask at the same time pass over each other's."""
+    with transaction.atomic():
+        due = Run.objects.filter(DUE, workspace_id=workspace_id).only("id", "next_attempt_at")
+        # Two questions, so that each is answered by the first entry of an index.
+        heads = [
+            due.filter(state=state).order_by("next_attempt_at").select_for_update(skip_locked=True, no_key=True).first()
+            for state in (RunState.QUEUED, RunState.RUNNING)
+        ]
+        found = sorted((run for run in heads if run), key=lambda run: run.next_attempt_at)
+        return claim_run(run_id=found[0].pk, worker=worker) if found else None
+
+
+def reconcile() -> int:
+    """Hint the runs that became due, and again those that nobody took; return how many. Any number may do this."""
+    became_due = Q(hinted_at=None) | Q(state=RunState.QUEUED, hinted_at__lt=F("next_attempt_at"))
+    was_left = Q(state=RunState.RUNNING, hinted_at__lt=F("lease_until"))
+    forgotten = Q(hinted_at__lt=Now() - timedelta(seconds=HINT_AGAIN_SECONDS))
+    return _hint(became_due | was_left, RECONCILE_AT_MOST) + _hint(forgotten, HINT_AGAIN_AT_MOST)
+
+
+def _hint(which: Q, at_most: int) -> int:
+    due = Run.objects.filter(DUE, which).order_by("next_attempt_at").values_list("id", flat=True)
+    hinted = 0
+    for run_id in list(due[:at_most]):
+        if not hint(run_id):
+            # The broker is away: the rows still say what is due, and each further try would wait for it.
+            break
+        Run.objects.filter(pk=run_id).update(hinted_at=Now())
+        hinted += 1
+    return hinted
