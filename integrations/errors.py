@@ -254,3 +254,8 @@ VALUE_TOO_LARGE = declare(
     "The record is too large for what the mapping makes of it.",
     "Simplify the expressions over its largest field, then redrive it.",
 )
+MASK_UNFIT = declare(
+    "mask_unfit",
+    "A field of the destination cannot hold what the policy's masking makes of it.",
+    "Make the field text, do not require it, or choose another way of masking in the policy.",
+)
