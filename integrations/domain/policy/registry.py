@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integrations.domain.policy.rule import Rule
-from integrations.domain.policy.rules import limit, redrive, retry, timeout, tolerance
+from integrations.domain.policy.rules import limit, masking, redrive, retry, timeout, tolerance
 
 _MODULES = (
     retry,
@@ -11,6 +11,7 @@ _MODULES = (
     limit,
     tolerance,
     redrive,
+    masking,
 )
 
 SECTIONS: dict[str, str] = dict(module.SECTION for module in _MODULES)

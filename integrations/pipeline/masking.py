@@ -1,0 +1,114 @@
+"""Hides masked fields in mapped batches, column by column, and in the reasons of what was set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, cast
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from integrations.domain.mapping import Mapping
+from integrations.domain.masking import (
+    MaskedField,
+    MaskHow,
+    Masks,
+    is_filter_masked,
+    masked_fields,
+    masked_text,
+    masked_value,
+    unfit,
+)
+from integrations.errors import MASK_UNFIT, NeedsPerson
+from integrations.pipeline.mapper import Mapped, Mapper, Rejection
+
+Column = pa.Array[Any]
+_FILTER = "filter"
+
+
+class MaskingMapper(Mapper):
+    """A mapper whose accepted records carry no masked value. `masked` counts the values that it has hidden.
+
+    Raises NeedsPerson (`mask_unfit`) where a field cannot hold its mask.
+    """
+
+    def __init__(self, mapping: Mapping, source_schema: pa.Schema, *, masks: Masks, key: bytes, keys: tuple[str, ...]):
+        fields = masked_fields(mapping, masks, nested_names(source_schema))
+        problems = unfit(fields, keys)
+        if problems:
+            raise NeedsPerson(MASK_UNFIT, " ".join(problems.values()), field=next(iter(problems)))
+        super().__init__(mapping, source_schema)
+        self._fields, self._masks, self._key = fields, masks, key
+        self._quiet_fields = {field.rule.target for field in fields}
+        if is_filter_masked(mapping, masks):
+            self._quiet_fields.add(_FILTER)
+        self.masked = 0
+
+    @property
+    def hidden(self) -> list[str]:
+        """The names of the fields that masks hold for."""
+        return [field.rule.target for field in self._fields]
+
+    def map(self, records: pa.RecordBatch) -> Mapped:
+        """Map one batch and hide what is masked."""
+        mapped = super().map(records)
+        accepted = mapped.accepted
+        for field in self._fields:
+            place = accepted.schema.get_field_index(field.rule.target)
+            column = accepted.column(place)
+            self.masked += len(column) - column.null_count
+            hidden = mask_column(column, field, self._masks, self._key)
+            accepted = accepted.set_column(place, accepted.schema.field(place), hidden)
+        return replace(mapped, accepted=accepted, rejected=tuple(self._quiet(item) for item in mapped.rejected))
+
+    def _quiet(self, item: Rejection) -> Rejection:
+        if item.field not in self._quiet_fields:
+            return item
+        return replace(item, reason=quiet_reason(item.field))
+
+
+def quiet_reason(field: str) -> str:
+    """The reason of a record that was set aside for a field that nobody may see."""
+    return f"{field}: cannot be used. Its value is masked by a policy, so it is not shown."
+
+
+def mask_column(column: Column, field: MaskedField, masks: Masks, key: bytes) -> Column:
+    """The column under its mask, of the same type and length; what is missing stays missing."""
+    if field.how is MaskHow.DROP and not field.inside:
+        return cast(Column, pa.nulls(len(column), column.type))
+    if field.inside:
+        return _by_value(column, lambda text: _masked_json(text, masks, key))
+    return _by_value(column, lambda text: masked_text(text, field.how, key))
+
+
+def nested_names(schema: pa.Schema) -> dict[str, frozenset[str]]:
+    """By folded column name, the folded names inside structured columns."""
+    return {field.name.casefold(): names for field in schema if (names := frozenset(_members(field.type)))}
+
+
+def _by_value(column: Column, mask: Callable[[str], str | None]) -> Column:
+    """Each different value is masked once; most columns repeat theirs."""
+    encoded = column.dictionary_encode()
+    values = [None if text is None else mask(text) for text in encoded.dictionary.to_pylist()]
+    return cast(Column, pc.take(pa.array(values, column.type), encoded.indices))
+
+
+def _masked_json(text: str, masks: Masks, key: bytes) -> str:
+    folded = text.casefold()
+    if not any(name in folded for name in masks):
+        return text
+    return msgspec.json.encode(masked_value(msgspec.json.decode(text), masks, key)).decode()
+
+
+def _members(kind: pa.DataType) -> list[str]:
+    names: list[str] = []
+    todo = [kind]
+    while todo:
+        kind = todo.pop()
+        if pa.types.is_struct(kind):
+            names += [member.name.casefold() for member in kind]
+        if pa.types.is_nested(kind):
+            todo += [kind.field(place).type for place in range(kind.num_fields)]
+    return names
