@@ -20,7 +20,6 @@ from integrations.connectors.base import Connector as Plugin
 from integrations.connectors.base import ReadRequest, WriteMode, WriteRequest
 from integrations.domain.isolation import Isolation
 from integrations.domain.lifecycle import RunState, Trigger
-from integrations.domain.mapping import Mapping
 from integrations.domain.policy import EffectivePolicy
 from integrations.domain.retry import RetryRule, backoff_seconds
 from integrations.errors import (
@@ -38,13 +37,13 @@ from integrations.faultpoints import reach
 from integrations.models import Connector, Run
 from integrations.models.integration import ReadMode
 from integrations.pipeline.careful import run_carefully
-from integrations.pipeline.mapper import Mapper
 from integrations.pipeline.ports import SliceEnd
 from integrations.pipeline.runner import SlicePlan, run_slice
 from integrations.services import claims
 from integrations.services.claims import Asked, Claim
 from integrations.services.connectors import note_use, open_plugin
 from integrations.services.isolating import isolate
+from integrations.services.masking import mapper_for
 from integrations.services.policies import effective_policy
 from integrations.services.policy_actions import note_in_run, note_wait
 from integrations.services.redriven import RedrivenRecords, decode_schema
@@ -159,7 +158,7 @@ def _move(run: Run, run_log: DatabaseRunLog, isolation: Isolation, bounds: Bound
         schema = _pinned_schema(run, source)
         if schema is None:
             return SliceEnd.FINISHED
-        with Mapper(Mapping.from_json(version.mapping), schema) as mapper:
+        with mapper_for(run, schema) as mapper:
             request = WriteRequest(
                 stream=version.destination_stream,
                 schema=mapper.schema,
