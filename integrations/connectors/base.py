@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import pyarrow as pa
 
+from integrations.connectors.gate import OPEN_GATE, Gate
 from integrations.domain.guarantee import Guarantee, WriteMode
 from integrations.errors import RECORD_REFUSED
 
@@ -344,7 +345,8 @@ class Context:
     """What the host gives a plugin: settings, the opened credential, limits, and the doors it may use.
 
     `credential` maps field names to values and is never logged. `egress` opens connections to checked addresses
-    (`integrations.egress`); `file_root` is the only folder below which files may be touched, or "" for none.
+    (`integrations.egress`); `file_root` is the only folder below which files may be touched, or "" for none. `gate` is
+    asked before the other system is called, and told what became of it: it keeps what others share of that system.
     """
 
     settings: Mapping[str, Any]
@@ -353,6 +355,7 @@ class Context:
     limits: Limits = field(default_factory=Limits)
     egress_allow: tuple[str, ...] = ()
     file_root: str = ""
+    gate: Gate = field(default=OPEN_GATE, repr=False, compare=False)
 
 
 class Connector(Protocol):

@@ -21,7 +21,8 @@ class Source:
 
     Choose `batch_records` and `batch_bytes` so small that the records come in several batches. `bad` is the number of
     pieces that must come as `BadRecord`. With `more`, which adds records to the stream and returns them, an incremental
-    read (by `cursor_field`) is tested too. `schema` pins other types than the discovered ones.
+    read (by `cursor_field`) is tested too. `schema` pins other types than the discovered ones. `cuts` says that the
+    stream can be cut into partitions.
     """
 
     context: Context
@@ -34,6 +35,7 @@ class Source:
     primary_key: tuple[str, ...] = ()
     more: Callable[[], Rows] | None = None
     schema: pa.Schema | None = None
+    cuts: bool = False
 
 
 def _sample_batches() -> tuple[pa.RecordBatch, ...]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from accounts.errors import SignalboxError
-from integrations.connectors.base import Batch, Cursor, ReadRequest, Stream
+from integrations.connectors.base import Batch, Cursor, Cut, Partition, Partitioned, ReadRequest, Stream
 from integrations.errors import CURSOR_INVALID, STREAM_MISSING, NeedsPerson
 from tests.connectors.cases import Base, Broken, Rows, Source, make, no_secret_in
 
@@ -117,6 +117,44 @@ class ReadConformance(Base):
         for number, batch in enumerate(batches, start=1):
             rest = self.read(source, replace(request, cursor=plain(batch.cursor)))
             assert rows_of(rest) == rows_of(batches[number:]), f"after batch {number}"
+
+    def parts(self, source: Source, most: int, least_bytes: int = 1) -> list[Partition]:
+        """Return what the plugin cuts the stream into, as it comes back from a database column."""
+        with closing(self.plugin(source.context)) as connector:
+            if not isinstance(connector, Partitioned):
+                return []
+            found = connector.partitions(self.request(source), Cut(most, least_bytes))
+            return [Partition(part.key, part.label, json.loads(json.dumps(part.spec))) for part in found]
+
+    @pytest.mark.parametrize("most", [2, 3, 7])
+    def test_partitions_together_give_every_record_once(self, source: Source, most: int) -> None:
+        parts = self.parts(source, most)
+        assert len(parts) >= 2 or not source.cuts
+        assert len({part.key for part in parts}) == len(parts) <= most
+        assert all(part.label and len(part.key) <= 20 for part in parts)
+        found = [self.read(source, replace(self.request(source), partition=part)) for part in parts]
+        batches = [batch for part in found for batch in part]
+        expected = list(source.records) if parts else []
+        for row in rows_of(batches):
+            expected.remove(row)
+        assert expected == []
+        assert not parts or sum(len(batch.bad) for batch in batches) == source.bad
+        assert sum(any(batch.records.num_rows for batch in part) for part in found) >= min(len(parts), 2)
+
+    def test_a_partition_continues_from_any_cursor_and_reports_progress(self, source: Source) -> None:
+        for part in self.parts(source, 2):
+            request = replace(self.request(source), partition=part)
+            batches = self.read(source, request)
+            for number, batch in enumerate(batches, start=1):
+                rest = self.read(source, replace(request, cursor=plain(batch.cursor)))
+                assert rows_of(rest) == rows_of(batches[number:]), f"{part.label}, after batch {number}"
+                assert [b.bad for b in rest if b.bad] == [b.bad for b in batches[number:] if b.bad]
+            progress = [batch.progress for batch in batches if batch.progress is not None]
+            assert progress == sorted(progress)
+            assert all(0 <= share <= 1 for share in progress)
+
+    def test_what_is_too_small_or_not_to_be_cut_has_no_partitions(self, source: Source) -> None:
+        assert (self.parts(source, 1), self.parts(source, 4, least_bytes=10**9)) == ([], [])
 
     def test_an_unknown_stream_is_a_clear_error(self, source: Source) -> None:
         with pytest.raises(NeedsPerson) as caught:

@@ -49,7 +49,8 @@ def text_source(form: str, name: str, content: Callable[[Rows], bytes], **settin
             (folder / name).write_bytes(gzip.compress(grown) if name.endswith(".gz") else grown)
             return added
 
-        return Source(context(folder, form, **settings), name, ROWS, cursor_field="_file", more=more)
+        cuts = not name.endswith(".gz") and settings.get("encoding") != "utf-16"
+        return Source(context(folder, form, **settings), name, ROWS, cursor_field="_file", more=more, cuts=cuts)
 
     return make
 
@@ -63,13 +64,15 @@ def glob_source(request: pytest.FixtureRequest) -> Source:
         (folder / "part-00.csv").write_bytes(as_csv(ROWS[:2]))
         return ROWS[:2]
 
-    return Source(context(folder, "csv", pattern="part-*.csv"), "part-*.csv", ROWS, cursor_field="_file", more=more)
+    return Source(
+        context(folder, "csv", pattern="part-*.csv"), "part-*.csv", ROWS, cursor_field="_file", more=more, cuts=True
+    )
 
 
 def parquet_source(request: pytest.FixtureRequest) -> Source:
     folder: Path = request.getfixturevalue("tmp_path")
     pq.write_table(pa.Table.from_pylist(ROWS), folder / "rows.parquet", row_group_size=20)
-    return Source(context(folder, "parquet"), "rows.parquet", ROWS, batch_bytes=10_000, cursor_field="_file")
+    return Source(context(folder, "parquet"), "rows.parquet", ROWS, batch_bytes=10_000, cursor_field="_file", cuts=True)
 
 
 def bad_rows_source(request: pytest.FixtureRequest) -> Source:
@@ -77,7 +80,7 @@ def bad_rows_source(request: pytest.FixtureRequest) -> Source:
     lines = as_csv(ROWS).replace(b"\r\n7,", b"\r\nseven,").replace(b"\r\n30,", b"\r\n30,30,").replace(b",49", b",x49")
     (folder / "rows.csv").write_bytes(lines + b'99,"never closed')
     good = [row for row in ROWS if row["id"] not in {7, 30}]
-    return Source(context(folder, "csv"), "rows.csv", good, bad=3, schema=pa.Table.from_pylist(ROWS).schema)
+    return Source(context(folder, "csv"), "rows.csv", good, bad=3, schema=pa.Table.from_pylist(ROWS).schema, cuts=True)
 
 
 def destination(form: str, name: str, read: Callable[[Path], Rows], **settings: object) -> Callable[..., Destination]:

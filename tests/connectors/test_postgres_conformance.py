@@ -55,7 +55,7 @@ def keyed(request: pytest.FixtureRequest) -> Source:
         return run(url, f"{insert} RETURNING name, id, size")
 
     records = add(1, 40)
-    return Source(context_of(url), "item", records, cursor_field="size", more=lambda: add(50, 70))
+    return Source(context_of(url), "item", records, cursor_field="size", more=lambda: add(50, 70), cuts=True)
 
 
 def without_key(request: pytest.FixtureRequest) -> Source:
@@ -74,7 +74,7 @@ def composite(request: pytest.FixtureRequest) -> Source:
       INSERT INTO "o""x"."T e%s" SELECT m, '2026-01-01 00:00:00.000001Z'::timestamptz + n * '1 us'::interval, n
       FROM unnest(enum_range(NULL::mood)) m, generate_series(1, 9) n"""
     records = run(url, table, insert, 'SELECT x.m::text, t, v FROM "o""x"."T e%s" x ORDER BY x.m, t')
-    return Source(context_of(url, schema='o"x'), "T e%s", records)
+    return Source(context_of(url, schema='o"x'), "T e%s", records, cuts=True)
 
 
 def contents(url: str) -> Rows:

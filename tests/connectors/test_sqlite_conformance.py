@@ -39,13 +39,13 @@ def keyed(request: pytest.FixtureRequest) -> Source:
         return made
 
     add(range(1, 41))
-    return Source(context_of(root), "item", rows, cursor_field="size", more=lambda: add(range(50, 70)))
+    return Source(context_of(root), "item", rows, cursor_field="size", more=lambda: add(range(50, 70)), cuts=True)
 
 
 def without_key(request: pytest.FixtureRequest) -> Source:
     root = root_of(request)
     run(root, "CREATE TABLE log (line TEXT)", *(f"INSERT INTO log VALUES ('line {n}')" for n in range(30)))
-    return Source(context_of(root), "log", [{"line": f"line {n}"} for n in range(30)])
+    return Source(context_of(root), "log", [{"line": f"line {n}"} for n in range(30)], cuts=True)
 
 
 def composite(request: pytest.FixtureRequest) -> Source:
@@ -54,7 +54,7 @@ def composite(request: pytest.FixtureRequest) -> Source:
     run(root, 'CREATE TABLE "od""d" (a TEXT, b REAL, PRIMARY KEY (a, b)) WITHOUT ROWID')
     run(root, *(f'INSERT INTO "od""d" VALUES (\'{a}\', {b})' for a, b in pairs))
     records: Rows = [{"a": a.replace("''", "'"), "b": float(b)} for a, b in pairs]
-    return Source(context_of(root), 'od"d', records)
+    return Source(context_of(root), 'od"d', records, cuts=True)
 
 
 def contents(root: Path) -> Rows:

@@ -11,7 +11,9 @@ from integrations.connectors.base import (
     Batch,
     CheckResult,
     Context,
+    Cut,
     Guarantee,
+    Partition,
     PluginSpec,
     ReadRequest,
     Stream,
@@ -71,6 +73,10 @@ class FilesConnector:
     def read(self, request: ReadRequest) -> Iterator[Batch]:
         """Give the records after the cursor; see `integrations.connectors.base`."""
         return self._reader.read(request)
+
+    def partitions(self, request: ReadRequest, cut: Cut) -> Sequence[Partition]:
+        """Cut a stream into whole files, or one file where records begin."""
+        return self._reader.partitions(request, cut)
 
     def open_writer(self, request: WriteRequest) -> AbstractContextManager[Writer]:
         """Open a writer of new files; only `append` is possible."""

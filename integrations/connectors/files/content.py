@@ -48,6 +48,7 @@ class Content:
         self.crc = 0
         self._raw = raw
         self._last_byte = b"\n"
+        self._stop: int | None = None
         stream: Bytes = cast(Bytes, gzip.GzipFile(fileobj=raw)) if name.endswith(".gz") else cast(Bytes, raw)
         self._stream = stream if settings.is_splittable else Transcoded(stream, settings.encoding)
         self._is_seekable = self._stream is raw
@@ -61,10 +62,14 @@ class Content:
         """Return how many bytes of the stored file were read so far."""
         return self._raw.tell()
 
+    def stop_at(self, place: int) -> None:
+        """Let the file end at this byte. Only for one that can be read from any byte: neither packed nor transcoded."""
+        self._stop = place
+
     def read(self, size: int) -> bytes:
         """Return exactly `size` bytes, fewer at the end only; raise `NeedsPerson` where they cannot be decoded."""
         parts: list[bytes] = []
-        missing = size
+        missing = size if self._stop is None else min(size, self._stop - self._raw.tell())
         while missing > 0 and (part := self._read_some(missing)):
             parts.append(part)
             missing -= len(part)

@@ -27,7 +27,7 @@ class ParquetReader:
     def __init__(self, raw: BinaryIO, name: str, identity: Identity) -> None:
         self.name = name
         self.identity = identity
-        self._crc = _crc_of_end(raw, identity.size)
+        self.crc = _crc_of_end(raw, identity.size)
         try:
             self._file = pq.ParquetFile(raw)
         except (pa.ArrowInvalid, OSError) as error:
@@ -35,15 +35,22 @@ class ParquetReader:
         self.schema = pa.schema([pa.field(f.name, readable_type(f.type)) for f in self._file.schema_arrow])
         self.rows = self._file.metadata.num_rows
 
-    def pieces(self, mark: Mark | None, request: ReadRequest, schema: pa.Schema) -> Iterator[Piece]:
-        """Give the rows after a mark in pieces, or raise where the file is another one."""
+    def group_rows(self) -> list[int]:
+        """Return how many rows each row group has."""
+        return [self._file.metadata.row_group(n).num_rows for n in range(self._file.metadata.num_row_groups)]
+
+    def pieces(
+        self, mark: Mark | None, request: ReadRequest, schema: pa.Schema, stop: int | None = None
+    ) -> Iterator[Piece]:
+        """Give the rows after a mark in pieces, or raise where the file is another one. `stop` ends a row group."""
         self._check_columns(schema)
         place = self._verified(mark)
-        for rows in self._rows_from(place.offset, schema, self._piece_rows(request)):
+        end = self.rows if stop is None else stop
+        for rows in self._rows_from(place.offset, schema, self._piece_rows(request), end):
             records, bad = self._typed(rows, schema)
             reached = place.offset + rows.num_rows
             read = self._bytes_at(reached) - self._bytes_at(place.offset)
-            place = replace(place, offset=reached, is_last=reached >= self.rows)
+            place = replace(place, offset=reached, is_last=reached >= end)
             yield Piece(records, bad, place, read, self._bytes_at(reached))
         if not place.is_ended:
             empty = no_rows(schema)
@@ -52,8 +59,8 @@ class ParquetReader:
     def _verified(self, mark: Mark | None) -> Mark:
         """Return where to start. A Parquet file is never continued: its end describes all of it."""
         if mark is None:
-            return Mark(self.identity, crc=self._crc)
-        if mark.identity != self.identity and (mark.identity.size, mark.crc) != (self.identity.size, self._crc):
+            return Mark(self.identity, crc=self.crc)
+        if mark.identity != self.identity and (mark.identity.size, mark.crc) != (self.identity.size, self.crc):
             raise changed(self.name, "was replaced or changed")
         return replace(mark, identity=self.identity)
 
@@ -69,15 +76,15 @@ class ParquetReader:
         row_bytes = sum(group.total_byte_size for group in groups) // max(self.rows, 1) + 1
         return max(1, min(request.batch_records, request.batch_bytes // row_bytes))
 
-    def _rows_from(self, row: int, schema: pa.Schema, size: int) -> Iterator[pa.RecordBatch]:
+    def _rows_from(self, row: int, schema: pa.Schema, size: int, end: int) -> Iterator[pa.RecordBatch]:
         groups: list[int] = []
-        skipped = 0
-        for number in range(self._file.metadata.num_row_groups):
-            group_rows = self._file.metadata.row_group(number).num_rows
-            if groups or skipped + group_rows > row:
+        skipped = passed = 0
+        for number, group_rows in enumerate(self.group_rows()):
+            if row < passed + group_rows and passed < end:
                 groups.append(number)
-            else:
+            elif not groups:
                 skipped += group_rows
+            passed += group_rows
         surplus = row - skipped
         try:
             for batch in self._file.iter_batches(size, groups, schema.names, use_threads=False) if groups else ():

@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 import pyarrow as pa
 
-from integrations.connectors.base import Batch, ReadRequest, Stream
+from integrations.connectors.base import Batch, Cut, Partition, ReadRequest, Stream
 from integrations.connectors.files.content import Content
 from integrations.connectors.files.cursor import Identity, Mark, Place, changed
 from integrations.connectors.files.folder import Folder, os_error
 from integrations.connectors.files.parquet import ParquetReader
+from integrations.connectors.files.partition import Range, by_bytes, by_file, by_rows, files_of, range_of
 from integrations.connectors.files.piece import Piece
 from integrations.connectors.files.settings import FileFormat, FileSettings
-from integrations.connectors.files.text import text_pieces, text_schema
+from integrations.connectors.files.text import decoder_for, text_pieces, text_schema
 from integrations.errors import STREAM_MISSING, NeedsPerson
 
 # The cursor field of an incremental read: the file itself, not one of its columns.
@@ -58,9 +60,46 @@ class FileReader:
 
     def read(self, request: ReadRequest) -> Iterator[Batch]:
         """Give the records after the cursor. Incremental: of all files, only what was not read before."""
+        part = range_of(request.partition)
+        return self._read_files(request) if part is None else self._read_range(request, part)
+
+    def partitions(self, request: ReadRequest, cut: Cut) -> list[Partition]:
+        """Cut a stream by file or, where it is one file that can be read from its middle, that file."""
+        names = self._names(request.stream, Place.from_cursor(None))
+        if len(names) > 1:
+            return by_file({name: self._identity(name).size for name in names}, cut)
+        name = names[0]
+        if self._settings.format is FileFormat.PARQUET:
+            with closing(self._folder.open(name)) as raw:
+                reader = ParquetReader(raw, name, Identity.of(os.fstat(raw.fileno())))
+                return by_rows(name, reader.identity, reader.crc, reader.group_rows(), cut)
+        if name.endswith(".gz") or not self._settings.is_splittable:
+            return []
+        return by_bytes(lambda: self._content(name), decoder_for(self._settings, request.schema), cut)
+
+    def _read_range(self, request: ReadRequest, part: Range) -> Iterator[Batch]:
+        """Give the records of a part of a file after the cursor."""
+        identity = self._checked(part)
+        mark = Place.from_cursor(request.cursor).marks.get(part.file)
+        if mark and mark.is_ended:
+            return
+        start = replace(mark, identity=identity) if mark else Mark(identity, part.first, part.crc)
+        for piece in self._pieces(part.file, start, request, request.schema, part.stop):
+            cursor = Place(part.file, {part.file: piece.mark}).cursor()
+            yield Batch(piece.records, cursor, piece.bad, piece.read_bytes, part.share(piece.mark.offset))
+
+    def _checked(self, part: Range) -> Identity:
+        if self._settings.format is FileFormat.PARQUET:
+            # The reader compares the end of the file with the CRC in the mark.
+            return Identity(part.size, part.mtime_ns, 0)
+        with closing(self._content(part.file)) as content:
+            part.check(content)
+            return content.identity
+
+    def _read_files(self, request: ReadRequest) -> Iterator[Batch]:
         is_incremental = bool(request.cursor_field)
         place = Place.from_cursor(request.cursor)
-        names = self._names(request.stream, place)
+        names = self._names(request.stream, place, files_of(request.partition))
         place = place.trimmed(names) if is_incremental else place
         ahead = names if is_incremental else [name for name in names if name >= place.file]
         sizes = {name: self._identity(name).size for name in ahead}
@@ -76,21 +115,27 @@ class FileReader:
                     yield Batch(piece.records, place.cursor(), piece.bad, piece.read_bytes, share)
             done += sizes[name]
 
-    def _pieces(self, name: str, mark: Mark | None, request: ReadRequest, schema: pa.Schema | None) -> Iterator[Piece]:
+    def _pieces(
+        self, name: str, mark: Mark | None, request: ReadRequest, schema: pa.Schema | None, stop: int | None = None
+    ) -> Iterator[Piece]:
         if self._settings.format is not FileFormat.PARQUET:
-            yield from text_pieces(lambda: self._content(name), self._settings, mark, request, schema)
+            yield from text_pieces(lambda: self._content(name), self._settings, mark, request, schema, stop)
             return
         with closing(self._folder.open(name)) as raw:
             reader = ParquetReader(raw, name, Identity.of(os.fstat(raw.fileno())))
-            yield from reader.pieces(mark, request, schema or reader.schema)
+            yield from reader.pieces(mark, request, schema or reader.schema, stop)
 
-    def _names(self, stream: str, place: Place) -> list[str]:
-        """Return the files of a stream: the one of that name, or those that match it."""
+    def _names(self, stream: str, place: Place, part: frozenset[str] | None = None) -> list[str]:
+        """Return the files of a stream: the one of that name, or those that match it and are in this part."""
         names = self._folder.names(self._settings.pattern)
         if stream in names:
             names = [stream]
         else:
             names = [name for name in names if is_pattern(stream) and fnmatchcase(name, stream)]
+        if part is not None:
+            if gone := sorted(part - set(names)):
+                raise changed(gone[0], "was moved away")
+            names = [name for name in names if name in part]
         unfinished = [name for name, mark in place.marks.items() if not mark.is_ended and name not in names]
         if unfinished:
             raise changed(unfinished[0], "was moved away")

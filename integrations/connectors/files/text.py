@@ -51,13 +51,20 @@ def text_schema(opener: Opener, settings: FileSettings) -> pa.Schema:
 
 
 def text_pieces(
-    opener: Opener, settings: FileSettings, mark: Mark | None, request: ReadRequest, schema: pa.Schema | None
+    opener: Opener,
+    settings: FileSettings,
+    mark: Mark | None,
+    request: ReadRequest,
+    schema: pa.Schema | None,
+    stop: int | None = None,
 ) -> Iterator[Piece]:
-    """Give the records after a mark in pieces; the last piece's mark says that the file has ended."""
+    """Give the records after a mark in pieces; the last piece's mark says that the file, or its part, has ended."""
     decoder = decoder_for(settings, schema)
     with closing(opener()) as head:
         first = decoder.start(head)
     with closing(opener()) as content:
+        if stop is not None:
+            content.stop_at(stop)
         start = mark or first
         beyond = content.go_to(start)
         if start.block:

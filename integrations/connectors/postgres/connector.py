@@ -13,14 +13,16 @@ from integrations.connectors.base import (
     Batch,
     CheckResult,
     Context,
+    Cut,
     Guarantee,
+    Partition,
     PluginSpec,
     ReadRequest,
     Stream,
     Writer,
     WriteRequest,
 )
-from integrations.connectors.postgres import catalogue, target, types, unkeyed
+from integrations.connectors.postgres import catalogue, partition, target, types, unkeyed
 from integrations.connectors.postgres.failures import Doing
 from integrations.connectors.postgres.keyed import KeyedReader
 from integrations.connectors.postgres.selection import table_schema
@@ -53,6 +55,7 @@ class PostgresConnector:
         reads=True,
         writes=True,
         guarantee=Guarantee.TRANSACTIONAL,
+        parallel_writes=True,
     )
 
     def __init__(self, context: Context) -> None:
@@ -96,6 +99,14 @@ class PostgresConnector:
             table = self._table(session, request.stream)
             with session.transaction(_SNAPSHOT):
                 yield from _batches(session, table, request)
+
+    def partitions(self, request: ReadRequest, cut: Cut) -> Sequence[Partition]:
+        """Cut a table that has a key into ranges of it."""
+        with self._session(Doing.READING) as session:
+            table = self._table(session, request.stream)
+            if not request.primary_key and not table.primary_key:
+                return []
+            return partition.partitions(session, KeyedReader(session, table, request), cut)
 
     def open_writer(self, request: WriteRequest) -> AbstractContextManager[Writer]:
         """Open a table for writing; the fence is registered at once."""

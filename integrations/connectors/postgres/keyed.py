@@ -20,6 +20,7 @@ from integrations.connectors.postgres.catalogue import Column, Table
 from integrations.connectors.postgres.selection import Progress, Select
 from integrations.connectors.postgres.session import Session
 from integrations.connectors.sql import Array, Key, Order, Position, kept_apart, no_key, position_of, source_changed
+from integrations.connectors.sql_ranges import range_of
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class KeyedReader:
         missing = [name for name in self.order.columns if name not in table.by_name]
         if missing:
             raise source_changed(table.name, f"{', '.join(missing)} is gone")
+        self.range = range_of(request.partition, self.order)
         self.ordering = tuple(OrderColumn(table.by_name[name]) for name in self.order.columns)
         self.select = Select(session, table, request, hidden=tuple(column.value for column in self.ordering))
         self.session = session
@@ -79,6 +81,8 @@ class KeyedReader:
 
     def _progress(self, position: Position) -> Progress:
         total = self.table.estimated_rows
+        if total and self.request.partition is not None:
+            total = self.session.plan_rows(self._statement(Position()))
         if not total or self.request.cursor is None:
             return Progress(total)
         remaining = self.session.plan_rows(self._statement(position))
@@ -87,23 +91,29 @@ class KeyedReader:
     def _null_statement(self, position: Position) -> sql.Composable:
         field = sql.SQL("{} IS NULL AND ").format(sql.Identifier(self.order.cursor_field))
         key = self.ordering[1:]
-        return self.select.statement(field + self._after(key, position.after_null), _listed(key))
+        return self.select.statement(field + self._after(key, position.after_null), listed(key))
 
     def _statement(self, position: Position) -> sql.Composable:
-        condition = self._after(self.ordering, position.after)
+        condition = self._after(self.ordering, position.after or self.range.after) + self._upto()
         if self._can_be_null(self.order.cursor_field):
             condition = sql.SQL("{} IS NOT NULL AND ").format(sql.Identifier(self.order.cursor_field)) + condition
-        return self.select.statement(condition, _listed(self.ordering))
+        return self.select.statement(condition, listed(self.ordering))
 
     def _after(self, ordering: tuple[OrderColumn, ...], key: Key | None) -> sql.Composable:
         """Everything above a key; rows with a NULL in a key are let through, to be met and refused, not lost."""
         if key is None:
             return sql.SQL("true")
-        values = sql.SQL(", ").join([column.literal(value) for column, value in zip(ordering, key, strict=True)])
+        values = _row(ordering, key)
         # The operator is named with its schema: no function of another user stands in for it.
-        above = sql.SQL("ROW({}) OPERATOR(pg_catalog.>) ROW({})").format(_listed(ordering), values)
+        above = sql.SQL("ROW({}) OPERATOR(pg_catalog.>) ROW({})").format(listed(ordering), values)
         solid = all(not self.table.by_name[name].nullable for name in self.order.key)
         return above if solid else sql.SQL("({}) IS NOT FALSE").format(above)
+
+    def _upto(self) -> sql.Composable:
+        if self.range.upto is None:
+            return sql.SQL("")
+        ends = _row(self.ordering, self.range.upto)
+        return sql.SQL(" AND ROW({}) OPERATOR(pg_catalog.<=) ROW({})").format(listed(self.ordering), ends)
 
     def _pieces(
         self, statement: sql.Composable, ordering: tuple[OrderColumn, ...]
@@ -135,5 +145,10 @@ class KeyedReader:
                 raise no_key(self.table.name, f"the key column {column.column.name!r} holds NULL")
 
 
-def _listed(ordering: tuple[OrderColumn, ...]) -> sql.Composable:
+def listed(ordering: tuple[OrderColumn, ...]) -> sql.Composable:
+    """The ordering's expressions, to order or compare by."""
     return sql.SQL(", ").join([column.expression for column in ordering])
+
+
+def _row(ordering: tuple[OrderColumn, ...], key: Key) -> sql.Composable:
+    return sql.SQL(", ").join([column.literal(value) for column, value in zip(ordering, key, strict=True)])

@@ -11,7 +11,9 @@ from integrations.connectors.base import (
     Batch,
     CheckResult,
     Context,
+    Cut,
     Guarantee,
+    Partition,
     PluginSpec,
     ReadRequest,
     Stream,
@@ -19,7 +21,7 @@ from integrations.connectors.base import (
     WriteRequest,
 )
 from integrations.connectors.sql import require_key
-from integrations.connectors.sqlite import catalogue, types
+from integrations.connectors.sqlite import catalogue, partition, types
 from integrations.connectors.sqlite.database import SETTINGS, Database, DatabaseFile
 from integrations.connectors.sqlite.failures import Doing
 from integrations.connectors.sqlite.reader import TableReader, table_schema
@@ -73,6 +75,11 @@ class SqliteConnector:
         """Read a table in one snapshot, in the order that `reader` describes."""
         with self._file.open(Doing.READING) as database, database.transaction("DEFERRED"):
             yield from TableReader(database, _table(database, request.stream), request).batches()
+
+    def partitions(self, request: ReadRequest, cut: Cut) -> Sequence[Partition]:
+        """Cut a table into ranges of its key, or of its row numbers."""
+        with self._file.open(Doing.READING) as database, database.transaction("DEFERRED"):
+            return partition.partitions(database, TableReader(database, _table(database, request.stream), request), cut)
 
     def open_writer(self, request: WriteRequest) -> AbstractContextManager[Writer]:
         """Open a table for writing; the fence is registered at once."""

@@ -28,6 +28,7 @@ from integrations.connectors.sql import (
     position_of,
     source_changed,
 )
+from integrations.connectors.sql_ranges import range_of
 from integrations.connectors.sqlite import types
 from integrations.connectors.sqlite.catalogue import Table, quoted
 from integrations.connectors.sqlite.database import Database, Row
@@ -56,6 +57,7 @@ class TableReader:
         ]
         if missing:
             raise source_changed(table.name, f"{', '.join(missing)} is gone")
+        self.range = range_of(request.partition, self.order)
         self._fetch = min(request.batch_records, _FIRST_FETCH)
         self._read = self._total = 0
 
@@ -64,9 +66,9 @@ class TableReader:
         if not self.order.key:
             yield from self._unordered()
             return
-        guard = self._guard()
+        guard = self.guard()
         position = self._position(guard)
-        self._refuse_null_keys()
+        self.refuse_null_keys()
         self._count(position)
         if self._can_be_null():
             with closing(self._pieces(position, nulls=True)) as pieces:
@@ -90,7 +92,8 @@ class TableReader:
             for number, rows in enumerate(fetches, start=1):
                 yield self._batch(rows, {"unordered": number})
 
-    def _guard(self) -> Cursor:
+    def guard(self) -> Cursor:
+        """What must be the same whenever the read goes on."""
         if not self.by_row_id:
             return {}
         return {"schema_version": self.database.rows("PRAGMA schema_version")[0][0]}
@@ -98,11 +101,15 @@ class TableReader:
     def _position(self, guard: Cursor) -> Position:
         cursor = self.request.cursor
         position = position_of(cursor, self.order)
-        if cursor is not None and not guard.items() <= cursor.items():
+        partition = self.request.partition
+        stored = [] if partition is None else [partition.spec]
+        stored += [] if cursor is None else [cursor]
+        if not all(guard.items() <= each.items() for each in stored):
             raise cursor_invalid("the table has no key, and the file was changed or vacuumed since")
         return position
 
-    def _refuse_null_keys(self) -> None:
+    def refuse_null_keys(self) -> None:
+        """Raise where a row's key holds NULL."""
         nullable = [name for name in self.order.key if name in self.table.by_name and self.table.by_name[name].nullable]
         condition = " OR ".join(f"{quoted(name)} IS NULL" for name in nullable)
         if nullable and self._exists(condition):
@@ -120,22 +127,25 @@ class TableReader:
         """Count what there is and what was read, for the progress; not in a view, where that may be the whole work."""
         if self.table.is_view:
             return
-        table = quoted(self.table.name)
-        self._total = self.database.rows(f"SELECT count(*) FROM {table}")[0][0]  # noqa: S608 - as above
+        self._total = self._rows_after(Position(), all_fields=self.request.partition is None)
         if position.after is not None:
-            condition, values = self._condition(position, nulls=False)
-            query = f"SELECT count(*) FROM {table} WHERE {condition}"  # noqa: S608 - as above
-            self._read = self._total - self.database.rows(query, values)[0][0]
+            self._read = self._total - self._rows_after(position)
+
+    def _rows_after(self, position: Position, *, all_fields: bool = False) -> int:
+        condition, values = ("1", []) if all_fields else self._condition(position, nulls=False)
+        query = f"SELECT count(*) FROM {quoted(self.table.name)} WHERE {condition}"  # noqa: S608 - as above
+        return int(self.database.rows(query, values)[0][0])
 
     def _condition(self, position: Position, *, nulls: bool) -> tuple[str, list[Any]]:
-        parts, values = ["1"], []
+        parts, values = ["1"], list[Any]()
         if self._can_be_null():
             parts.append(f"{quoted(self.order.cursor_field)} IS {'' if nulls else 'NOT '}NULL")
         names = self.order.columns[1:] if nulls else self.order.columns
-        key = position.after_null if nulls else position.after
-        if key is not None:
-            parts.append(f"({_listed(names)}) > ({', '.join('?' * len(names))})")
-            values = [_value(text) for text in key]
+        key = position.after_null if nulls else position.after or self.range.after
+        for sign, end in ((">", key), ("<=", self.range.upto)):
+            if end is not None:
+                parts.append(f"({listed(names)}) {sign} ({', '.join('?' * len(names))})")
+                values += [_value(text) for text in end]
         return " AND ".join(parts), values
 
     def _pieces(self, position: Position, *, nulls: bool) -> Generator[tuple[list[Row], Key]]:
@@ -150,7 +160,7 @@ class TableReader:
     def _with_keys(
         self, names: Sequence[str], condition: str, values: list[Any]
     ) -> Generator[tuple[list[Row], Key, Key]]:
-        order = _listed(names)
+        order = listed(names)
         table = quoted(self.table.name)
         query = f"SELECT {self._columns()}{order} FROM {table} WHERE {condition} ORDER BY {order}"  # noqa: S608 - as above
         width = len(self.fields)
@@ -184,7 +194,8 @@ class TableReader:
         return Batch(records, cursor, bad, size, min(1.0, self._read / self._total) if self._total else None)
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """The quoted names, to select or order by."""
     return ", ".join(quoted(name) for name in names)
 
 
