@@ -15,6 +15,7 @@ from config import logging as signalbox_logging
 from config.celery import app
 from config.connections import keep_open
 from config.heartbeat import Heartbeat, process_name
+from integrations.draining import begin_draining
 
 logger = structlog.get_logger("signalbox.worker")
 
@@ -41,7 +42,7 @@ class Command(BaseCommand):
         name = process_name()
         heartbeat = Heartbeat("worker", name)
         worker_ready.connect(lambda **_: heartbeat.start(), weak=False)
-        worker_shutting_down.connect(_bound_the_stop)
+        worker_shutting_down.connect(_drain)
         worker = app.Worker(
             hostname=f"worker@{name}",
             concurrency=concurrency,
@@ -55,8 +56,12 @@ class Command(BaseCommand):
         worker.start()
 
 
-def _bound_the_stop(**_: object) -> None:
-    """Celery waits for the tasks under way without a bound, and its soft shutdown sleeps even when they are done."""
+def _drain(**_: object) -> None:
+    """Let slices end at their next batch, so that another worker goes on at once.
+
+    Celery waits for the tasks under way without a bound, and its soft shutdown sleeps even when they are done.
+    """
+    begin_draining()
     timer = threading.Timer(settings.SHUTDOWN_SECONDS, _give_up)
     timer.daemon = True
     timer.start()
