@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import msgspec
 import pyarrow as pa
@@ -24,7 +24,7 @@ from integrations.domain.masking import (
 from integrations.errors import MASK_UNFIT, NeedsPerson
 from integrations.pipeline.mapper import Mapped, Mapper, Rejection
 
-Column = pa.Array[Any]
+Column: TypeAlias = "pa.Array[Any]"
 _FILTER = "filter"
 
 
