@@ -22,6 +22,8 @@ from config.trace import new_trace_id
 TRACE_HEADER = "trace_id"
 # A slice ends by itself after SLICE_SECONDS; these end one that does not.
 _SOFT_LIMIT_FACTOR, _HARD_LIMIT_FACTOR = 2, 3
+# For a hint that finds no broker: nobody waits for it, since the reconciler hints again. Six seconds without this.
+_GIVE_UP_SOON = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "connect_retries_timeout": 1.0}
 
 
 def _broker_url(url: str) -> str:
@@ -34,8 +36,9 @@ def _transport_options(url: str) -> dict[str, Any]:  # each transport has its ow
         return {"folder": str(settings.DATA_DIR / "broker")}
     if url.startswith("amqp"):
         # Without confirms a killed RabbitMQ lost 200 of 200 messages that it had taken.
-        return {"confirm_publish": True}
-    return {"socket_timeout": 10, "socket_connect_timeout": 5, "socket_keepalive": True, "health_check_interval": 25}
+        return {"confirm_publish": True, **_GIVE_UP_SOON}
+    timeouts = {"socket_timeout": 10, "socket_connect_timeout": 5, "health_check_interval": 25}
+    return {**timeouts, "socket_keepalive": True, **_GIVE_UP_SOON}
 
 
 def _configuration() -> dict[str, Any]:  # Celery's settings are of every type
