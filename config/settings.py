@@ -7,6 +7,7 @@ from pathlib import Path
 
 import environ
 
+from config.database import postgres_options
 from config.secrets import ensure_secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -122,9 +123,14 @@ EMBEDDED = DATABASES["default"]["ENGINE"].endswith("sqlite3")
 if EMBEDDED:
     DATABASES["default"]["OPTIONS"] = SQLITE_OPTIONS
 else:
-    DATABASES["default"]["OPTIONS"] = {
-        "options": "-c lock_timeout=5000 -c statement_timeout=30000 -c idle_in_transaction_session_timeout=10000"
-    }
+    DATABASES["default"]["OPTIONS"] = postgres_options(
+        # Every transaction of ours is bounded: a process that is stopped inside one holds up nobody for longer.
+        lock_seconds=env.float("SIGNALBOX_LOCK_TIMEOUT_SECONDS", default=5.0),
+        statement_seconds=env.float("SIGNALBOX_STATEMENT_TIMEOUT_SECONDS", default=30.0),
+        idle_seconds=env.float("SIGNALBOX_IDLE_TRANSACTION_SECONDS", default=5.0),
+        # And so is every wait for a server that does not answer.
+        unreachable_seconds=env.float("SIGNALBOX_DATABASE_UNREACHABLE_SECONDS", default=8.0),
+    )
 DATABASES["default"]["CONN_MAX_AGE"] = env.int("SIGNALBOX_CONN_MAX_AGE", default=0)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
