@@ -1,0 +1,201 @@
+"""Masks: what they make of values, which fields of a mapping they hold for, and what a run sends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pytest
+
+from accounts.models import Workspace
+from integrations.domain.lifecycle import RunState
+from integrations.domain.mapping import FieldRule, Mapping
+from integrations.domain.masking import MaskHow, masked_fields, masked_text, masked_value, masks_of, names_read, unfit
+from integrations.errors import NeedsPerson
+from integrations.models import DeadLetter, MaskingKey, RuleAction
+from integrations.pipeline.masking import MaskingMapper
+from integrations.services import masking
+from integrations.services.dead_letters import payload_of
+from tests.runs.conftest import Bench
+from tests.runs.listed import World
+
+KEY = b"k" * 32
+field = FieldRule.of
+
+
+def mask(batch: pa.RecordBatch, masks: dict[str, str], *rules: FieldRule, keys: tuple[str, ...] = ()) -> pa.RecordBatch:
+    held = masks_of([{"field": name, "how": how} for name, how in masks.items()])
+    with MaskingMapper(Mapping(rules), batch.schema, masks=held, key=KEY, keys=keys) as mapper:
+        return mapper.map(batch).accepted
+
+
+@pytest.mark.parametrize(
+    ("text", "how", "masked"),
+    [
+        ("ada@example.org", MaskHow.REDACT, "[redacted]"),
+        ("4111111111111234", MaskHow.KEEP_LAST_FOUR, "****1234"),
+        ("12345678", MaskHow.KEEP_LAST_FOUR, "****"),
+        ("ada", MaskHow.DROP, None),
+    ],
+)
+def test_what_a_mask_makes_of_a_text(text: str, how: MaskHow, masked: str | None) -> None:
+    assert masked_text(text, how, KEY) == masked
+
+
+def test_a_hash_is_keyed_and_stays_the_same() -> None:
+    made = masked_text("ada", MaskHow.HASH, KEY)
+    assert made == masked_text("ada", MaskHow.HASH, KEY)
+    assert len(made or "") == 64
+    assert made not in (masked_text("bob", MaskHow.HASH, KEY), masked_text("ada", MaskHow.HASH, b"other"))
+
+
+def test_of_two_masks_of_one_field_the_stronger_holds() -> None:
+    weak, strong = {"field": "Email", "how": "keep_last_four"}, {"field": "email", "how": "redact"}
+    assert masks_of([weak], [strong]) == masks_of([strong], [weak]) == {"email": MaskHow.REDACT}
+
+
+@pytest.mark.parametrize(
+    ("expression", "names"),
+    [
+        ("email", {"email"}),
+        ("upper(trim(Email))", {"email"}),
+        ("customer.email", {"customer", "email"}),
+        ("customer['email']", {"customer", "email"}),
+        ("json_extract_string(doc, '$.contact.email')", {"doc", "contact", "email"}),
+        ("case when kind = 'email' then 1 else 0 end", {"kind"}),
+        ("nonsense (", set()),
+    ],
+)
+def test_which_names_an_expression_reads(expression: str, names: set[str]) -> None:
+    assert names_read(expression) == names
+
+
+def test_a_renamed_and_a_computed_field_are_masked_too() -> None:
+    batch = pa.record_batch({"email": ["ada@example.org", None], "id": ["1", "2"]})
+    rules = (field("contact", "email", "text"), field("loud", "upper(email)", "text"), field("id", "id", "text"))
+    assert mask(batch, {"email": "redact"}, *rules).to_pylist() == [
+        {"contact": "[redacted]", "loud": "[redacted]", "id": "1"},
+        {"contact": None, "loud": None, "id": "2"},
+    ]
+
+
+def test_a_mask_names_a_destination_field_as_well() -> None:
+    batch = pa.record_batch({"a": ["ada@example.org"]})
+    assert mask(batch, {"contact": "keep_last_four"}, field("contact", "a", "text")).to_pylist() == [
+        {"contact": "****.org"}
+    ]
+
+
+def test_a_masked_name_inside_a_structure_is_hidden_in_json_and_hides_a_whole_text() -> None:
+    batch = pa.record_batch({"customer": [{"name": "Ada", "email": "ada@example.org"}]})
+    rules = (field("doc", "customer", "json"), field("flat", "customer.name", "text"))
+    made = mask(batch, {"email": "redact"}, *rules).to_pylist()[0]
+    assert msgspec.json.decode(made["doc"]) == {"name": "Ada", "email": "[redacted]"}
+    whole = mask(batch, {"email": "redact"}, field("all", "cast(customer as varchar)", "text")).to_pylist()
+    assert whole == [{"all": "[redacted]"}]
+
+
+def test_a_dropped_number_is_empty_and_keeps_its_type() -> None:
+    made = mask(pa.record_batch({"salary": [10, 20]}), {"salary": "drop"}, field("salary", "salary", "integer"))
+    assert made.column(0).to_pylist() == [None, None]
+    assert made.schema.field(0).type == pa.int64()
+
+
+@pytest.mark.parametrize(
+    ("rule", "how", "keys", "word"),
+    [
+        (field("salary", "salary", "integer"), "hash", (), "makes text of it"),
+        (field("salary", "salary", "text", required=True), "drop", (), "is required"),
+        (field("salary", "salary", "text"), "redact", ("salary",), "only the hash keeps keys apart"),
+    ],
+)
+def test_a_field_that_cannot_hold_its_mask_stops_the_run_before_it_sends(
+    rule: FieldRule, how: str, keys: tuple[str, ...], word: str
+) -> None:
+    with pytest.raises(NeedsPerson, match=word) as refused:
+        mask(pa.record_batch({"salary": ["10"]}), {"salary": how}, rule, keys=keys)
+    assert refused.value.code == "mask_unfit"
+
+
+def test_a_hashed_key_and_a_dropped_optional_field_fit() -> None:
+    masks = {"a": MaskHow.HASH, "b": MaskHow.DROP}
+    rules = Mapping((field("a", "a", "text", required=True), field("b", "b", "integer")))
+    assert unfit(masked_fields(rules, masks), ["a"]) == {}
+
+
+def test_a_value_is_masked_at_any_depth() -> None:
+    record = {"Email": "a@b.c", "orders": [{"email": 5}, {"email": None}], "id": 1}
+    masked = masked_value(record, {"email": MaskHow.REDACT}, KEY)
+    assert masked == {"Email": "[redacted]", "orders": [{"email": "[redacted]"}, {"email": None}], "id": 1}
+
+
+def masked_bench(make_bench: Callable[..., Bench], **changes: Any) -> Bench:
+    fields = [
+        {"target": "id", "expression": "id", "type": "integer", "required": True},
+        {"target": "amount", "expression": "amount", "type": "text", "required": True},
+    ]
+    rules = {"masking.fields": [{"field": "amount", "how": "hash"}]}
+    return make_bench(rules=rules, mapping={"fields": fields, "filter": changes.get("filter", "")})
+
+
+def test_a_run_sends_hashes_that_stay_the_same(make_bench: Callable[..., Bench], outside: World) -> None:
+    outside.rows = [{"id": number, "amount": str(number % 2)} for number in range(4)]
+    bench = masked_bench(make_bench)
+    for _ in range(2):
+        assert bench.work(bench.start()).state == RunState.SUCCEEDED
+    sent = [row["amount"] for row in outside.stored]
+    assert sent[:4] == sent[4:]
+    assert len(set(sent)) == 2
+    assert all(len(each) == 64 for each in sent)
+    action = RuleAction.objects.get(rule="masking.fields")
+    assert action.what == "hid 4 values of amount"
+
+
+def test_a_dead_letter_hides_what_the_policy_masks_and_the_redrive_does_not_need_it(
+    make_bench: Callable[..., Bench], outside: World
+) -> None:
+    outside.rows = [{"id": 1, "amount": None}, {"id": 2, "amount": "secret"}]
+    outside.refuse = frozenset({2})
+    bench = masked_bench(make_bench)
+    bench.work(bench.start())
+    letters = {payload_of(letter)["id"]: letter for letter in DeadLetter.objects.all()}
+    stored = payload_of(letters[2])
+    shown = masking.shown_record(letters[2], stored)
+    assert (stored["amount"], len(shown["amount"]), shown["id"]) == ("secret", 64, 2)
+    assert masking.meant_record(letters[2], stored, {**shown, "id": 3}) == {"id": 3, "amount": "secret"}
+
+
+def test_the_reason_of_a_dead_letter_does_not_say_what_is_masked(
+    make_bench: Callable[..., Bench], outside: World
+) -> None:
+    outside.rows = [{"id": 1, "amount": "secret"}] + [{"id": n, "amount": "2"} for n in range(2, 120)]
+    bench = masked_bench(make_bench, filter="CAST(amount AS INTEGER) > 0")
+    bench.work(bench.start())
+    letter = DeadLetter.objects.get()
+    assert "secret" not in letter.reason
+    assert "masked by a policy" in letter.reason
+
+
+def test_what_never_decoded_is_hidden_as_a_whole(make_bench: Callable[..., Bench], outside: World) -> None:
+    outside.rows = [{"id": 1, "amount": None}]
+    bench = masked_bench(make_bench)
+    bench.work(bench.start())
+    letter = DeadLetter.objects.get()
+    letter.is_record = False
+    assert masking.shown_record(letter, {"raw": "1;secret"}) == {"raw": masking.HIDDEN_RAW}
+
+
+def test_a_letter_of_an_integration_without_masks_is_shown_as_it_is(bench: Bench, outside: World) -> None:
+    outside.rows = [{"id": 1, "amount": "x"}]
+    bench.work(bench.start())
+    letter = DeadLetter.objects.get()
+    assert masking.shown_record(letter, {"amount": "x"}) == {"amount": "x"}
+
+
+def test_the_key_of_a_workspace_is_made_once_and_kept_encrypted(workspace: Workspace) -> None:
+    first = masking.key_of(workspace)
+    assert first == masking.key_of(workspace)
+    assert first.hex() not in MaskingKey.objects.get().ciphertext
+    assert len(first) == 32
