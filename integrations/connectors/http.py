@@ -20,7 +20,9 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import httpcore2
 import httpx2
 
+from accounts.errors import SignalboxError
 from integrations.connectors.base import Limits
+from integrations.connectors.gate import OPEN_GATE, Gate, Leave
 from integrations.connectors.http_transport import CheckedTransport
 from integrations.domain.retry import RetryAction, RetryRule, decide, parse_retry_after
 from integrations.egress import Resolver, check_url_syntax, system_resolver
@@ -36,6 +38,7 @@ from integrations.errors import (
     TIMED_OUT,
     UNREACHABLE,
     NeedsPerson,
+    NotYet,
     RetryLater,
 )
 
@@ -111,9 +114,13 @@ class HttpClient:
         *,
         resolver: Resolver = system_resolver,
         tls: ssl.SSLContext | None = None,
+        gate: Gate = OPEN_GATE,
         sleep: Callable[[float], None] = time.sleep,
         randomness: Callable[[], float] = random.random,
     ) -> None:
+        self._gate = gate
+        self._leave: Leave | None = None
+        self._is_closed = False
         self._limits = limits
         self._allow = allow
         self._sleep = sleep
@@ -132,25 +139,51 @@ class HttpClient:
         """The answer to `call` with a 2xx status, after as many attempts as the limits allow.
 
         Raises NeedsPerson where a repetition would fail the same way, else RetryLater; its `retry_after_seconds` is
-        the wait that was asked for, or that would have been too long to sit through here.
+        the wait that was asked for, or that would have been too long to sit through here. NotYet where the gate keeps
+        the call back.
         """
         check_url_syntax(call.url, self._allow)
         attempt, waited = 1, 0.0
         while True:
             try:
                 with self._one_at_a_time:
-                    return self._attempt(call)
+                    return self._through_gate(call)
+            except NotYet:
+                raise
             except RetryLater as error:
                 if not call.repeatable:
                     raise
+                refusal = self._gate.refusal()
+                if refusal is not None:
+                    raise refusal from None
                 seconds = self._wait_after(error, attempt, waited)
             self._sleep(seconds)
             attempt, waited = attempt + 1, waited + seconds
 
     def close(self) -> None:
         """Close the connections; a call in flight in another thread fails at once."""
+        self._is_closed = True
         self._transport.abort()
         self._client.close()
+        if self._leave is not None:
+            self._leave()
+
+    def _through_gate(self, call: Call) -> Answer:
+        """One attempt, and its end told; one that we broke off tells nothing. The place is kept from the first on."""
+        if self._leave is None:
+            self._leave = self._gate.enter()
+        self._gate.admit()
+        if self._is_closed:
+            self._leave()
+            raise RetryLater(UNREACHABLE, f"{call.name}: not sent, since the reading has ended.")
+        try:
+            answer = self._attempt(call)
+        except SignalboxError as error:
+            if not self._is_closed:
+                self._gate.report(error)
+            raise
+        self._gate.report(None)
+        return answer
 
     def _wait_after(self, error: RetryLater, attempt: int, waited: float) -> float:
         """How long to wait before the next attempt, or the error again where this call should not wait."""
