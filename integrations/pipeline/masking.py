@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, TypeAlias, cast
 
@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from integrations.domain.mapping import Mapping
 from integrations.domain.masking import (
+    REDACTED,
     MaskedField,
     MaskHow,
     Masks,
@@ -23,6 +24,7 @@ from integrations.domain.masking import (
 )
 from integrations.errors import MASK_UNFIT, NeedsPerson
 from integrations.pipeline.mapper import Mapped, Mapper, Rejection
+from integrations.pipeline.preview import PreviewRow
 
 Column: TypeAlias = "pa.Array[Any]"
 _FILTER = "filter"
@@ -96,10 +98,14 @@ def _by_value(column: Column, mask: Callable[[str], str | None]) -> Column:
 
 
 def _masked_json(text: str, masks: Masks, key: bytes) -> str:
+    """A preview cuts long texts, and what cannot be parsed any more is hidden as a whole."""
     folded = text.casefold()
     if not any(name in folded for name in masks):
         return text
-    return msgspec.json.encode(masked_value(msgspec.json.decode(text), masks, key)).decode()
+    try:
+        return msgspec.json.encode(masked_value(msgspec.json.decode(text), masks, key)).decode()
+    except msgspec.DecodeError:
+        return REDACTED
 
 
 def _members(kind: pa.DataType) -> list[str]:
@@ -112,3 +118,26 @@ def _members(kind: pa.DataType) -> list[str]:
         if pa.types.is_nested(kind):
             todo += [kind.field(place).type for place in range(kind.num_fields)]
     return names
+
+
+def hide_rows(
+    rows: Iterable[PreviewRow], mapping: Mapping, source_schema: pa.Schema, masks: Masks, key: bytes
+) -> tuple[PreviewRow, ...]:
+    """The rows of a preview with every masked value hidden: what went in, what came out, and the reasons."""
+    fields = {field.rule.target: field for field in masked_fields(mapping, masks, nested_names(source_schema))}
+    quiet = {*fields, *([_FILTER] if is_filter_masked(mapping, masks) else [])}
+    return tuple(
+        replace(
+            row,
+            input=masked_value(row.input, masks, key),
+            output={name: _hidden(value, fields.get(name), masks, key) for name, value in row.output.items()},
+            errors={name: quiet_reason(name) if name in quiet else reason for name, reason in row.errors.items()},
+        )
+        for row in rows
+    )
+
+
+def _hidden(value: Any, field: MaskedField | None, masks: Masks, key: bytes) -> Any:
+    if field is None or value is None:
+        return value
+    return _masked_json(str(value), masks, key) if field.inside else masked_text(str(value), field.how, key)

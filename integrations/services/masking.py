@@ -13,28 +13,41 @@ from accounts.models import Workspace
 from integrations import encryption
 from integrations.domain.mapping import Mapping as FieldMapping
 from integrations.domain.masking import Masks, masked_value, masks_of
-from integrations.models import Connector, DeadLetter, Deployment, Integration, IntegrationVersion, MaskingKey, Run
+from integrations.models import (
+    Connector,
+    DeadLetter,
+    Deployment,
+    Integration,
+    IntegrationVersion,
+    MaskingKey,
+    Policy,
+    Run,
+)
 from integrations.pipeline.mapper import Mapper
 from integrations.pipeline.masking import MaskingMapper
-from integrations.services.policies import effective_policy
+from integrations.services.policies import laid_over
 from integrations.services.policy_actions import note_in_run
+from integrations.services.policy_places import default_of
 
 RULE = "masking.fields"
 _KEY_BYTES = 32
+_POLICIES = ("integration__policy", "version__source__policy", "version__destination__policy")
 HIDDEN_RAW = "[hidden: the text never decoded, so masked fields in it cannot be told apart]"
 
 
-def masks_for(*, integration: Integration | None, connectors: list[Connector], workspace: Workspace) -> Masks:
-    """The masks of all ends together: what is hidden at one of them is hidden in the whole flow."""
-    policies = [effective_policy(workspace=workspace, connector=each, integration=integration) for each in connectors]
-    return masks_of(*(policy.items(RULE) for policy in policies))
+def masks_of_version(version: IntegrationVersion, integration: Integration, default: Policy | None) -> Masks:
+    """The masks that hold when this version runs: what is hidden at one end is hidden in the whole flow."""
+    ends = (version.source, version.destination)
+    return masks_of(*(laid_over(default, each, integration).items(RULE) for each in ends))
 
 
-def masks_of_version(version: IntegrationVersion, integration: Integration) -> Masks:
-    """The masks that hold when this version of the integration runs."""
-    return masks_for(
-        integration=integration, connectors=[version.source, version.destination], workspace=integration.workspace
-    )
+def masks_of_source(source: Connector) -> Masks:
+    """Whatever is masked anywhere on the way of what this connector gives: a sample shows nothing of it."""
+    default = default_of(source.workspace)
+    readers = Deployment.objects.of(source.workspace).filter(version__source=source).select_related(*_POLICIES)
+    found = [masks_of_version(each.version, each.integration, default) for each in readers]
+    own = masks_of(laid_over(default, source).items(RULE))
+    return masks_of(*([{"field": name, "how": how} for name, how in masks.items()] for masks in (own, *found)))
 
 
 def key_of(workspace: Workspace) -> bytes:
@@ -52,7 +65,7 @@ def mapper_for(run: Run, schema: pa.Schema) -> Iterator[Mapper]:
     """The mapper of a run's version, with its masks where there are any; that they acted is written down."""
     version, integration = run.version, run.deployment.integration
     mapping = FieldMapping.from_json(version.mapping)
-    masks = masks_of_version(version, integration)
+    masks = masks_of_version(version, integration, default_of(run.workspace))
     if not masks:
         with Mapper(mapping, schema) as mapper:
             yield mapper
@@ -84,17 +97,11 @@ def meant_record(letter: DeadLetter, stored: Mapping[str, Any], given: Mapping[s
 
 
 def _masks_of_letter(letter: DeadLetter) -> Masks:
-    deployment = (
-        Deployment.objects.filter(integration=letter.integration_id)
-        .select_related(
-            "integration__policy",
-            "integration__workspace",
-            "version__source__policy",
-            "version__destination__policy",
-        )
-        .first()
-    )
-    return masks_of_version(deployment.version, deployment.integration) if deployment else {}
+    rows = Deployment.objects.filter(integration=letter.integration_id).select_related(*_POLICIES)
+    deployment = rows.first()
+    if deployment is None:
+        return {}
+    return masks_of_version(deployment.version, deployment.integration, default_of(letter.workspace))
 
 
 def _binding(row: MaskingKey) -> str:

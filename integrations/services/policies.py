@@ -103,8 +103,15 @@ def effective_policy(
     *, workspace: Workspace, connector: Connector | None = None, integration: Integration | None = None
 ) -> EffectivePolicy:
     """What holds for a connector, or for a connector within an integration, with where each value came from."""
+    return laid_over(default_of(workspace), connector, integration)
+
+
+def laid_over(
+    default: Policy | None, connector: Connector | None, integration: Integration | None = None
+) -> EffectivePolicy:
+    """The same from rows that are at hand: for those who ask for many integrations at once."""
     policies = (
-        ("workspace", default_of(workspace)),
+        ("workspace", default),
         ("connector", connector.policy if connector else None),
         ("integration", integration.policy if integration else None),
     )

@@ -17,8 +17,10 @@ from integrations.domain.mapping import Mapping, MappingFormatError
 from integrations.errors import MAPPING_INVALID, STREAM_MISSING, TIMED_OUT, NeedsPerson
 from integrations.models import Connector
 from integrations.pipeline.batch import columns_of
+from integrations.pipeline.masking import hide_rows
 from integrations.pipeline.preview import Preview, sample_preview
 from integrations.services.connectors import open_plugin
+from integrations.services.masking import key_of, masks_of_source
 from integrations.services.sample_memory import ShortMemory
 
 SAMPLE_AT_MOST = 20
@@ -55,7 +57,8 @@ def preview(
 ) -> StreamPreview:
     """What a mapping makes of the first records of a stream; it need not be free of problems.
 
-    With `may_remember` the records may be those of a minute ago, read with the same settings and credential.
+    Values that a policy masks are hidden. With `may_remember` the records may be those of a minute ago, read with the
+    same settings and credential.
     Raises Invalid for what is no mapping, and the plugin's error where the sample cannot be read.
     """
     if not 1 <= limit <= SAMPLE_AT_MOST:
@@ -70,7 +73,9 @@ def preview(
     )
     schema = sample.records.schema
     made = sample_preview(tried, schema, sample.records, limit)
-    return StreamPreview(made.problems, made.rows, columns_of(schema), sample.undecodable)
+    masks = masks_of_source(source)
+    rows = hide_rows(made.rows, tried, schema, masks, key_of(source.workspace)) if masks else made.rows
+    return StreamPreview(made.problems, rows, columns_of(schema), sample.undecodable)
 
 
 _MEMORY = ShortMemory[_Sample](

@@ -18,6 +18,7 @@ from integrations.models import DeadLetter, MaskingKey, RuleAction
 from integrations.pipeline.masking import MaskingMapper
 from integrations.services import masking
 from integrations.services.dead_letters import payload_of
+from integrations.services.preview import preview
 from tests.runs.conftest import Bench
 from tests.runs.listed import World
 
@@ -199,3 +200,20 @@ def test_the_key_of_a_workspace_is_made_once_and_kept_encrypted(workspace: Works
     assert first == masking.key_of(workspace)
     assert first.hex() not in MaskingKey.objects.get().ciphertext
     assert len(first) == 32
+
+
+def test_a_preview_shows_nothing_that_a_reader_of_the_source_masks(
+    make_bench: Callable[..., Bench], outside: World
+) -> None:
+    outside.rows = [{"id": 1, "amount": "secret"}]
+    bench = masked_bench(make_bench)
+    source = bench.deployment.version.source
+    fields = [
+        {"target": "n", "expression": "amount", "type": "integer"},
+        {"target": "t", "expression": "amount", "type": "text"},
+        {"target": "doc", "expression": "to_json(struct_pack(amount := id))", "type": "json"},
+    ]
+    made = preview(source=source, stream="rows", mapping={"fields": fields, "filter": ""})
+    assert "secret" not in str(made.to_json())
+    assert len(made.rows[0].input["amount"]) == 64
+    assert "masked by a policy" in made.rows[0].errors["n"]
