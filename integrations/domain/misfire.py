@@ -13,6 +13,8 @@ from integrations.domain.schedule import Timetable, next_due
 LATE_AT_MOST = timedelta(seconds=60)
 MOST_CATCH_UP = 1_000
 _TRIES = 1_000
+# So many that are left out are counted exactly.
+_COUNTED = 1_000
 _HORIZON = timedelta(days=366 * 5)
 _BLINK = timedelta(microseconds=1)
 
@@ -105,14 +107,14 @@ def _with(left_out: LeftOut | None, newest: datetime) -> LeftOut:
 def _newest(plan: Plan, first: datetime, now: datetime, most: int) -> tuple[list[datetime], LeftOut | None]:
     """The newest `most` due times from `first` to `now`, ascending, and those before them.
 
-    After a long outage not every due time is counted out: it looks back over a growing time until there are enough.
+    After a long outage not every one is counted: it looks back over a growing time until there are enough.
     """
     reach = timedelta(minutes=10)
     while True:
         is_whole = now - reach <= first
         begin = first if is_whole else now - reach
         due = _between(plan, begin, now, first if is_whole else None)
-        if is_whole or len(due) > most:
+        if is_whole or len(due) > most + _COUNTED:
             break
         reach *= 4
     kept, older = due[-most:], due[:-most]

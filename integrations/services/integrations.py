@@ -21,6 +21,7 @@ from integrations.domain.mapping import Mapping, check_mapping
 from integrations.errors import MAPPING_INVALID
 from integrations.models import Connector, Deployment, Integration, IntegrationVersion, Policy, Run
 from integrations.models.integration import ReadMode
+from integrations.services.schedules import count_anew
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 NAME_RULE = "Use lower-case letters, digits and hyphens, e.g. orders-to-warehouse."
@@ -101,7 +102,9 @@ def activate_version(*, deployment: Deployment, version: IntegrationVersion) -> 
 def set_enabled(*, deployment: Deployment, enabled: bool) -> None:
     """Switch a deployment's schedule on or off; a run under way goes on."""
     with transaction.atomic():
-        Deployment.objects.filter(pk=deployment.pk).update(enabled=enabled)
+        switched = Deployment.objects.filter(pk=deployment.pk, enabled=not enabled).update(enabled=enabled)
+        if switched and enabled:
+            count_anew(deployment)
         action = "integration.enabled" if enabled else "integration.disabled"
         _tell(deployment.integration, action, after={"environment": deployment.environment})
     deployment.enabled = enabled

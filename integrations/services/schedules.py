@@ -1,46 +1,52 @@
-"""Changes of schedules, and the tick that starts what is due; any number of schedulers may tick."""
+"""Changes of schedules: when a deployment runs by itself, and what becomes of the times that it misses."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
-import structlog
 from django.db import transaction
-from django.utils import timezone
 
 from accounts import audit
-from accounts.errors import INPUT_INVALID, Conflict, Invalid
-from accounts.request_context import Actor, acting_as
+from accounts.errors import INPUT_INVALID, Invalid
 from integrations import events
-from integrations.domain.lifecycle import Trigger
-from integrations.domain.schedule import ScheduleKind, Timetable, next_due, problem_of
+from integrations.domain.blackout import Blackout, blackout_of
+from integrations.domain.misfire import MOST_CATCH_UP, Misfire, Plan, next_start
+from integrations.domain.schedule import ScheduleKind, Timetable, problem_of
 from integrations.models import Deployment, Schedule
-from integrations.services.runs import start_run
-
-log = structlog.get_logger(__name__)
-DUE_AT_MOST = 100
+from integrations.services.clock import database_now
 
 
 def set_schedule(*, deployment: Deployment, timetable: Timetable, enabled: bool = True) -> Schedule:
-    """Set when a deployment runs by itself; the next due time is counted from now."""
-    problem = problem_of(timetable)
-    if problem:
-        raise Invalid(INPUT_INVALID, "The schedule cannot be used.", fields=dict([problem]))
+    """Set when a deployment runs by itself; what holds beside the timetable stays as it is."""
+    schedule = Schedule.objects.filter(deployment=deployment).first()
+    kept = plan_of(schedule) if schedule else Plan(timetable)
+    return set_plan(
+        deployment=deployment,
+        plan=Plan(timetable, kept.misfire, kept.catch_up_most, kept.blackout),
+        enabled=enabled,
+    )
+
+
+def set_plan(*, deployment: Deployment, plan: Plan, enabled: bool = True) -> Schedule:
+    """Set timetable, blackout windows and misfire policy; the next due time is counted from now. Raises Invalid."""
+    _refuse_unusable(plan)
+    table = plan.table
+    following = next_start(plan, database_now()) if enabled else None
+    if enabled and following is None:
+        raise _invalid("blackout", "The windows leave no due time within five years. Make them shorter.")
     values = {
-        "kind": timetable.kind,
-        "cron": timetable.cron if timetable.kind is ScheduleKind.CRON else "",
-        "every_seconds": timetable.every_seconds if timetable.kind is ScheduleKind.INTERVAL else None,
-        "time_zone": timetable.time_zone,
+        "kind": table.kind,
+        "cron": table.cron if table.kind is ScheduleKind.CRON else "",
+        "every_seconds": table.every_seconds if table.kind is ScheduleKind.INTERVAL else None,
+        "time_zone": table.time_zone,
         "enabled": enabled,
-        "next_due_at": next_due(timetable, timezone.now()) if enabled else None,
+        "misfire": plan.misfire,
+        "catch_up_most": plan.catch_up_most,
+        "blackout": plan.blackout.to_json() if plan.blackout.windows else None,
+        "next_due_at": following,
+        "waits_since": None,
     }
     with transaction.atomic():
         schedule, _ = Schedule.objects.update_or_create(deployment=deployment, defaults=values)
-        _tell(
-            deployment,
-            "schedule.set",
-            after={"schedule": str(schedule), "time_zone": timetable.time_zone, "enabled": enabled},
-        )
+        _tell(deployment, "schedule.set", after=_audited(schedule))
     return schedule
 
 
@@ -51,47 +57,45 @@ def remove_schedule(*, deployment: Deployment) -> None:
             _tell(deployment, "schedule.removed")
 
 
+def count_anew(deployment: Deployment) -> None:
+    """Forget the due times of a deployment that was switched off: none of them was missed."""
+    schedule = Schedule.objects.filter(deployment=deployment, enabled=True).first()
+    if schedule is not None:
+        following = next_start(plan_of(schedule), database_now())
+        Schedule.objects.filter(pk=schedule.pk).update(next_due_at=following, waits_since=None)
+
+
 def timetable_of(schedule: Schedule) -> Timetable:
-    """The row as the domain sees it."""
+    """The row's timetable as the domain sees it."""
     return Timetable(ScheduleKind(schedule.kind), schedule.cron, schedule.every_seconds or 0, schedule.time_zone)
 
 
-def tick() -> int:
-    """Start a run for every schedule that is due, and return how many were started.
-
-    A schedule moves by compare-and-set on its due time, and a run carries that time under a unique constraint: however
-    many schedulers tick, each due time starts at most one run. Missed times are caught up by one run.
-    """
-    now = timezone.now()
-    due = Schedule.objects.filter(enabled=True, deployment__enabled=True, next_due_at__lte=now)
-    started = 0
-    for schedule in due.select_related("deployment__integration", "deployment__version", "deployment__workspace")[
-        :DUE_AT_MOST
-    ]:
-        with acting_as(Actor(system="scheduler")):
-            started += _start_due(schedule, now)
-    return started
+def plan_of(schedule: Schedule) -> Plan:
+    """The row as the domain sees it."""
+    blackout = blackout_of(schedule.blackout) if schedule.blackout else Blackout(time_zone=schedule.time_zone)
+    return Plan(timetable_of(schedule), Misfire(schedule.misfire), schedule.catch_up_most, blackout)
 
 
-def _start_due(schedule: Schedule, now: datetime) -> bool:
-    due_at = schedule.next_due_at
-    following = next_due(timetable_of(schedule), now)
-    try:
-        with transaction.atomic():
-            if not Schedule.objects.filter(pk=schedule.pk, next_due_at=due_at).update(next_due_at=following):
-                return False
-            start_run(deployment=schedule.deployment, trigger=Trigger.SCHEDULE, due_at=due_at)
-    except Conflict as error:
-        # The run before is still active: this due time is left out, said so, and the next one stands.
-        Schedule.objects.filter(pk=schedule.pk, next_due_at=due_at).update(next_due_at=following)
-        log.info(
-            "schedule_skipped",
-            integration=schedule.deployment.integration.name,
-            due_at=str(due_at),
-            reason=error.message,
-        )
-        return False
-    return True
+def _refuse_unusable(plan: Plan) -> None:
+    if problem := problem_of(plan.table):
+        raise _invalid(*problem)
+    if not 1 <= plan.catch_up_most <= MOST_CATCH_UP:
+        raise _invalid("catch_up_most", f"1 to {MOST_CATCH_UP:,} due times may be caught up.")
+
+
+def _invalid(field: str, why: str) -> Invalid:
+    return Invalid(INPUT_INVALID, "The schedule cannot be used.", fields={field: why})
+
+
+def _audited(schedule: Schedule) -> dict[str, object]:
+    return {
+        "schedule": str(schedule),
+        "time_zone": schedule.time_zone,
+        "enabled": schedule.enabled,
+        "misfire": str(schedule.misfire),
+        "catch_up_most": schedule.catch_up_most,
+        "blackout": schedule.blackout,
+    }
 
 
 def _tell(deployment: Deployment, action: str, *, after: dict[str, object] | None = None) -> None:
