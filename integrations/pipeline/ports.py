@@ -13,10 +13,12 @@ from integrations.connectors.base import Content, Cursor, Refused
 
 
 class SliceEnd(StrEnum):
-    """Why a slice ended: the stream is read to its end, or the worker handed the run back to go on later."""
+    """Why a slice ended: the stream is read to its end, the worker handed the run back to go on later, or the run
+    waits for its partitions."""
 
     FINISHED = "finished"
     YIELDED = "yielded"
+    WAITING = "waiting"
 
 
 @dataclass(frozen=True)

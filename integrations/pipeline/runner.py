@@ -16,8 +16,8 @@ import pyarrow as pa
 from integrations.connectors.base import Batch, Commit, Connector, Cursor, ReadRequest, Writer, WriteRequest
 from integrations.errors import RECORD_REFUSED, RecordsRefused
 from integrations.faultpoints import reach
-from integrations.pipeline.mapper import Mapped, Mapper
 from integrations.pipeline.delivery import deliver
+from integrations.pipeline.mapper import Mapped, Mapper
 from integrations.pipeline.ports import Aside, Parcel, Position, PreparedBatch, RunLog, SliceEnd
 from integrations.pipeline.stages import in_background
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
 from base64 import b64encode
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError, connection
+from django.db.models import Sum
 
 from accounts.errors import SignalboxError
 from integrations.connectors.base import Connector as Plugin
@@ -34,20 +36,23 @@ from integrations.errors import (
     StopRun,
 )
 from integrations.faultpoints import reach
-from integrations.models import Connector, Run
+from integrations.models import Connector, Run, UncertainBatch
 from integrations.models.integration import ReadMode
 from integrations.pipeline.careful import run_carefully
+from integrations.pipeline.delivery import deliver
 from integrations.pipeline.ports import SliceEnd
 from integrations.pipeline.runner import SlicePlan, run_slice
 from integrations.services import claims
-from integrations.services.claims import Asked, Claim
+from integrations.services.claims import Claim
 from integrations.services.connectors import note_use, open_plugin
+from integrations.services.cutting import cut_run, may_be_cut, partition_of, resume_partitions
 from integrations.services.isolating import isolate
 from integrations.services.masking import mapper_for
 from integrations.services.policies import effective_policy
 from integrations.services.policy_actions import note_in_run, note_wait
 from integrations.services.redriven import RedrivenRecords, decode_schema
 from integrations.services.run_progress import Bounds, DatabaseRunLog, Heartbeat
+from integrations.services.waiting import loses_no_attempt, wait_or_fail
 
 log = structlog.get_logger(__name__)
 # Errors of the control database that say nothing of the run: it is away, too slow, or ended our transaction.
@@ -80,17 +85,17 @@ def work_slice(claim: Claim, draining: Callable[[], bool]) -> RunState | None:
 
 def _work(run: Run, claim: Claim, policy: EffectivePolicy, draining: Callable[[], bool]) -> RunState | None:
     try:
-        with Heartbeat(claim, Asked(run.cancel_requested, run.pause_requested)) as heartbeat:
+        with Heartbeat(claim, claims.asked_of(run.pk)) as heartbeat:
             heartbeat.check()
             bounds = Bounds(float(policy.value("timeout.run_seconds")), int(policy.value("limit.batch_records")))
             isolation = isolate(run, claim, bounds.batch_records)
             run_log = DatabaseRunLog(run, claim, heartbeat, draining, bounds)
-            end = _move(run, run_log, isolation, bounds)
+            end = _partitioned(run, claim, policy) or _move(run, run_log, isolation, bounds)
         return _ended(run, claim, end, policy)
     except StopRun as error:
         return _stopped(claim, error)
     except RetryLater as error:
-        return _retry_or_fail(run, claim, error, policy)
+        return _wait_or_retry(run, claim, error, policy)
     except SignalboxError as error:
         claims.fail_run(claim, error)
         return RunState.FAILED
@@ -139,6 +144,7 @@ def _let_go(claim: Claim) -> None:
 def _load(run_id: UUID) -> Run:
     return Run.objects.select_related(
         "workspace",
+        "continues",
         "deployment__integration__policy",
         "version__source__credential",
         "version__source__policy",
@@ -149,11 +155,22 @@ def _load(run_id: UUID) -> Run:
     ).get(pk=run_id)
 
 
+def _partitioned(run: Run, claim: Claim, policy: EffectivePolicy) -> SliceEnd | None:
+    """Cut a run that may be cut, or see after the partitions of one that was; None where it is moved in one piece."""
+    if run.partition_count:
+        return SliceEnd.FINISHED if resume_partitions(run, claim) else SliceEnd.WAITING
+    if not may_be_cut(run):
+        return None
+    with closing(_source(run)) as source:
+        schema = _pinned_schema(run, source)
+        return SliceEnd.WAITING if schema is not None and cut_run(run, claim, source, schema, policy) else None
+
+
 def _move(run: Run, run_log: DatabaseRunLog, isolation: Isolation, bounds: Bounds) -> SliceEnd:
     version, integration = run.version, run.deployment.integration
     with (
         closing(_source(run)) as source,
-        closing(open_plugin(version.destination, integration)) as destination,
+        closing(open_plugin(version.destination, integration, run=run)) as destination,
     ):
         schema = _pinned_schema(run, source)
         if schema is None:
@@ -168,14 +185,20 @@ def _move(run: Run, run_log: DatabaseRunLog, isolation: Isolation, bounds: Bound
                 fence=run.fence,
             )
             with destination.open_writer(request) as writer:
-                start = run_log.position(writer.checkpoint())
+                start = run_log.position(writer, request.owner)
+                while start.pending is not None:
+                    deliver(start.pending, writer, run_log)
+                    if run_log.should_yield():
+                        return SliceEnd.YIELDED
+                    start = run_log.position(writer, request.owner)
                 read = ReadRequest(
                     stream=version.source_stream,
                     cursor=start.cursor,
                     cursor_field=version.cursor_field if version.read_mode == ReadMode.INCREMENTAL else "",
                     primary_key=tuple(version.primary_key),
                     schema=schema,
-                    batch_records=isolation.records or bounds.batch_records,
+                    partition=partition_of(run),
+                    batch_records=min(isolation.records or bounds.batch_records, writer.batch_records or sys.maxsize),
                 )
                 plan = SlicePlan(str(run.pk), start, read, request)
                 if isolation.is_careful:
@@ -186,14 +209,15 @@ def _move(run: Run, run_log: DatabaseRunLog, isolation: Isolation, bounds: Bound
 def _source(run: Run) -> Plugin:
     if run.trigger == Trigger.REDRIVE:
         return RedrivenRecords(run)
-    return open_plugin(run.version.source, run.deployment.integration)
+    return open_plugin(run.version.source, run.deployment.integration, run=run)
 
 
 def _owner(run: Run) -> str:
     """The name of the destination's checkpoint. A redrive has its own, so that it leaves the stream's cursor alone."""
     if run.trigger == Trigger.REDRIVE:
         return f"redrive:{run.pk}"
-    return f"{run.deployment_id}:{run.deployment.epoch}"
+    part = partition_of(run)
+    return f"{run.deployment_id}:{run.deployment.epoch}{f':{part.key}' if part else ''}"
 
 
 def _pinned_schema(run: Run, source: Plugin) -> pa.Schema | None:
@@ -209,6 +233,8 @@ def _pinned_schema(run: Run, source: Plugin) -> pa.Schema | None:
 
 def _ended(run: Run, claim: Claim, end: SliceEnd, policy: EffectivePolicy) -> RunState:
     run.refresh_from_db()
+    if end is SliceEnd.WAITING:
+        return RunState.RUNNING
     _refuse_too_many_rejected(run, policy)
     if end is SliceEnd.YIELDED:
         reach("before_yield")
@@ -247,13 +273,29 @@ def _warnings(run: Run) -> list[str]:
     warnings = []
     if run.set_aside:
         warnings.append(f"{run.set_aside:,} records were set aside; they wait in the dead letters.")
-    if run.read == 0 and run.version.read_mode == ReadMode.FULL and run.trigger != Trigger.REDRIVE:
+    if uncertain := UncertainBatch.objects.filter(run=run).aggregate(total=Sum("records"))["total"]:
+        warnings.append(f"{uncertain:,} records may have arrived twice; they are marked as uncertain.")
+    if (
+        run.read == 0
+        and run.parent_id is None
+        and run.version.read_mode == ReadMode.FULL
+        and run.trigger != Trigger.REDRIVE
+    ):
         earlier = Run.objects.filter(
             deployment=run.deployment, version=run.version, state=RunState.SUCCEEDED, read__gt=0
         )
         if earlier.exists():
             warnings.append("The source gave no records, and always had some before. Check the source.")
     return warnings
+
+
+def _wait_or_retry(run: Run, claim: Claim, error: RetryLater, policy: EffectivePolicy) -> RunState:
+    if not loses_no_attempt(error):
+        return _retry_or_fail(run, claim, error, policy)
+    longest, run_seconds = (
+        float(policy.value(name)) for name in ("retry.longest_retry_after_seconds", "timeout.run_seconds")
+    )
+    return wait_or_fail(run, claim, error, longest_seconds=longest, run_seconds=run_seconds)
 
 
 def _retry_or_fail(run: Run, claim: Claim, error: RetryLater, policy: EffectivePolicy) -> RunState:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -17,7 +18,8 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from integrations import encryption
-from integrations.connectors.base import StoredCheckpoint
+from integrations.connectors.base import Refused, StoredCheckpoint, Writer
+from integrations.domain.guarantee import Guarantee
 from integrations.domain.isolation import Isolation, after_commit, holding
 from integrations.domain.lifecycle import BatchState, DeadLetterState
 from integrations.errors import (
@@ -32,8 +34,10 @@ from integrations.errors import (
 from integrations.faultpoints import reach
 from integrations.models import DeadLetter, Deployment, Run, RunBatch
 from integrations.models.integration import ReadMode
-from integrations.pipeline.ports import Aside, Position, PreparedBatch
+from integrations.pipeline.ports import Aside, Parcel, Position, PreparedBatch
+from integrations.services import intents
 from integrations.services.claims import Asked, Claim, extend_lease, guarded
+from integrations.services.partitions import count_in_parent
 from integrations.services.runs import counts, tell
 
 log = structlog.get_logger(__name__)
@@ -109,6 +113,7 @@ class DatabaseRunLog:
         self._draining = draining
         self._bounds = bounds
         self._has_grown = False
+        self._owner, self._guarantee = "", Guarantee.TRANSACTIONAL
         self._ends_at = time.monotonic() + settings.SLICE_SECONDS
         self._incremental = run.version.read_mode == ReadMode.INCREMENTAL and run.trigger != "redrive"
 
@@ -118,14 +123,14 @@ class DatabaseRunLog:
         self._run.isolation = holding(Isolation.from_json(self._run.isolation), digest, records).to_json()
         guarded(self._claim, isolation=self._run.isolation)
 
-    def prepare(self, batch: PreparedBatch) -> None:
-        """Store a batch's counts and dead letters before it is sent; one prepared before is replaced."""
+    def prepare(self, batch: PreparedBatch, parcel: Parcel | None = None) -> None:
+        """Store a batch's counts, dead letters and parcel before it is sent; one prepared before is replaced."""
         self._heartbeat.check()
         letters = [self._letter(batch.number, aside) for aside in batch.aside]
         with transaction.atomic():
             self._guard()
             self._forget_prepared(batch.number)
-            RunBatch.objects.create(
+            row = RunBatch.objects.create(
                 run=self._run,
                 number=batch.number,
                 cursor=batch.cursor,
@@ -137,12 +142,34 @@ class DatabaseRunLog:
                 progress=batch.progress,
             )
             DeadLetter.objects.bulk_create(letters, batch_size=500)
+            if parcel is not None:
+                intents.store(
+                    row, parcel, owner=self._owner, guarantee=self._guarantee, after=self._run.cursor,
+                    letters=self._redriven_by(batch),
+                )  # fmt: skip
         reach("after_prepare")
 
-    def commit(self, number: int) -> None:
-        """Count a batch that the destination has, and move the cursor."""
+    def sending(self, number: int, part: int, refused: Sequence[Refused]) -> None:
+        """Say that a part is sent next; where a second send would be stored twice, that is stored first."""
+        self._heartbeat.check()
+        if self._guarantee is Guarantee.APPEND_ONLY:
+            with transaction.atomic():
+                self._guard()
+                intents.begin_part(self._run, number, part, refused)
+
+    def interrupted(self, number: int, done: int, refused: Sequence[Refused], *, may_have_arrived: bool) -> None:
+        """Store how far a delivery came; one that came further than before has used no attempt."""
+        with transaction.atomic():
+            has_moved = intents.note_progress(self._run, number, done, refused, may_have_arrived=may_have_arrived)
+            self._guard(**({"attempt": 0, "claims_without_progress": 0} if has_moved else {}))
+
+    def commit(self, number: int, refused: tuple[Aside, ...] = ()) -> None:
+        """Count a batch that the destination has, set aside what it refused, and move the cursor."""
+        letters = [self._letter(number, aside) for aside in refused]
         with transaction.atomic():
             batch = RunBatch.objects.get(run=self._run, number=number)
+            batch.written -= len(letters)
+            batch.set_aside += len(letters)
             self._guard(
                 cursor=batch.cursor,
                 batches=number,
@@ -156,13 +183,18 @@ class DatabaseRunLog:
                 claims_without_progress=0,
                 isolation=self._isolation_after(batch),
             )
-            RunBatch.objects.filter(pk=batch.pk).update(state=BatchState.COMMITTED, committed_at=Now())
+            RunBatch.objects.filter(pk=batch.pk).update(
+                state=BatchState.COMMITTED, committed_at=Now(), written=batch.written, set_aside=batch.set_aside
+            )
+            DeadLetter.objects.bulk_create(letters, batch_size=500)
             if self._incremental:
                 Deployment.objects.filter(pk=self._run.deployment_id).update(cursor=batch.cursor, cursor_at=Now())
             self._settle_redriven(batch)
+            intents.drop(batch)
             self._run.refresh_from_db()
             parts = f"{batch.written:,} written, {batch.set_aside:,} set aside, {batch.filtered:,} filtered"
             tell(self._run, "run.progress", f"Batch {number}: {parts}.", data={"batch": number, **counts(self._run)})
+            count_in_parent(self._run, batch)
             reach("before_commit")
         reach("after_commit")
 
@@ -179,8 +211,25 @@ class DatabaseRunLog:
             )
         return time.monotonic() > self._ends_at or self._has_grown or self._draining()
 
-    def position(self, stored: StoredCheckpoint | None) -> Position:
-        """Where this slice begins. What the destination remembers decides over what is stored here."""
+    def position(self, writer: Writer, owner: str) -> Position:
+        """Where this slice begins. What the destination remembers decides over what is stored here.
+
+        A remote one remembers nothing: then a batch that was stored, by this run or one that it follows, goes first.
+        """
+        self._owner, self._guarantee = owner, writer.guarantee
+        stored = writer.checkpoint()
+        return self._position_there(stored) if self._guarantee is Guarantee.TRANSACTIONAL else self._position_here()
+
+    def _position_here(self) -> Position:
+        with transaction.atomic():
+            self._guard()
+            pending = intents.pending_of(self._run) or intents.take_over(self._run, self._owner)
+        if pending is None:
+            self._forget_after(self._run.batches)
+            return Position(self._run.batches, self._run.cursor)
+        return Position(pending.batch.number, pending.batch.cursor, intents.parcel_of(pending))
+
+    def _position_there(self, stored: StoredCheckpoint | None) -> Position:
         if stored is None or stored.run != str(self._run.pk):
             return self._position_of_new_run(stored)
         if stored.batch_number < self._run.batches:
@@ -223,8 +272,24 @@ class DatabaseRunLog:
             RunBatch.objects.filter(run=self._run, number__gt=number).delete()
             DeadLetter.objects.filter(run=self._run, batch_number__gt=number).delete()
 
+    def _redriven_by(self, batch: PreparedBatch) -> list[UUID]:
+        """The letters that a batch of a redrive sends."""
+        if self._run.trigger != "redrive":
+            return []
+        letters = DeadLetter.objects.filter(
+            redrive=self._run, state=DeadLetterState.REDRIVING, id__lte=batch.cursor["after"]
+        )
+        return list(letters.values_list("id", flat=True))
+
     def _settle_redriven(self, batch: RunBatch) -> None:
-        if self._run.trigger == "redrive":
+        if self._run.trigger != "redrive":
+            return
+        if sent := intents.letters_of(batch):
+            # One that was sent by an earlier run may be open again.
+            DeadLetter.objects.filter(pk__in=sent, state__in=[DeadLetterState.REDRIVING, DeadLetterState.OPEN]).update(
+                state=DeadLetterState.REDRIVEN, redrive=self._run, resolved_at=Now()
+            )
+        else:
             DeadLetter.objects.filter(
                 redrive=self._run, state=DeadLetterState.REDRIVING, id__lte=batch.cursor["after"]
             ).update(state=DeadLetterState.REDRIVEN, resolved_at=Now())

@@ -20,6 +20,8 @@ What the suite holds a plugin to, beyond `integrations/connectors/base.py`:
 - Where `Guarantee.TRANSACTIONAL` is declared: opening a writer registers its fence (at the latest in `checkpoint()`),
   so that every write of a lower fence is refused from then on with `StopRun(LEASE_LOST)`: without this, a paused worker
   could store the batch that its successor is about to store again. `finish` may be repeated with the same commit.
+- Where it is not: the same batch is composed to the same bytes, which can be sent again from any part on. For
+  `idempotency_key` and `upsert_versioned` a repetition changes nothing; a late one cannot replace newer versions.
 - `Destination.contents` gives what a consumer sees after `finish`, as rows in any order.
 - Credential values never stand in an error, a repr, a verdict, a cursor, a bad record or a log line.
 """
@@ -32,7 +34,8 @@ from integrations.connectors.base import Connector, Guarantee, PluginSpec, Setti
 from integrations.connectors.registry import CONNECTORS
 from tests.connectors.cases import Base, Broken, Destination, Factories, Rows, Source, make, no_secret_in
 from tests.connectors.conformance_read import ReadConformance
-from tests.connectors.conformance_write import TransactionalConformance, WriteConformance
+from tests.connectors.conformance_remote import RemoteConformance
+from tests.connectors.conformance_write import TransactionalConformance
 
 __all__ = ["Broken", "Destination", "Rows", "Source", "conformance"]
 
@@ -97,7 +100,7 @@ def _parts_for(spec: PluginSpec) -> tuple[type[Base], ...]:
     parts = {
         SpecConformance: True,
         ReadConformance: spec.reads,
-        WriteConformance: spec.writes and not transactional,
+        RemoteConformance: spec.writes and not transactional,
         TransactionalConformance: transactional,
     }
     return tuple(part for part, wanted in parts.items() if wanted)

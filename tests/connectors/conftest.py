@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from tests.faults.hostile import HostileServer, hostile
 from tests.servers import Server
 
 
@@ -27,3 +28,10 @@ def clean_postgres(module_postgres: str) -> str:
         connection.execute("CREATE SCHEMA public")
         connection.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
     return module_postgres
+
+
+@pytest.fixture
+def hostile_server() -> Iterator[HostileServer]:
+    """A destination over HTTP that behaves until it is asked not to."""
+    with hostile(seed=3) as server:
+        yield server

@@ -7,10 +7,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from integrations.connectors.base import Context, Guarantee, WriteMode
 from integrations.connectors.rest_api import RestApiConnector
 from integrations.errors import (
     ADDRESS_BLOCKED,
@@ -24,8 +26,11 @@ from integrations.errors import (
     SETTINGS_INVALID,
     STREAM_MISSING,
 )
+from tests.connectors.cases import Destination
 from tests.connectors.conformance import Broken, Rows, Source, conformance
-from tests.connectors.rest_world import as_json, rest_context, serve
+from tests.connectors.rest_world import QUICK, TOKEN, as_json, rest_context, serve
+from tests.faults.hostile import HostileServer
+from tests.faults.remote_world import RESULTS, STREAMS
 
 ROWS: Rows = [
     {"id": n, "name": f"näme {n}", "price": n / 4, "note": None, "changed_at": f"2026-01-01T00:{n:02d}:00Z"}
@@ -119,10 +124,50 @@ def broken(
     return make
 
 
+def refused_batch() -> pa.RecordBatch:
+    """Four records, of which the server takes three."""
+    fields: list[pa.Field[Any]] = [pa.field("id", pa.int64()), pa.field("name", pa.string())]
+    schema = pa.schema([*fields, pa.field("amount", pa.float64())])
+    return pa.RecordBatch.from_pylist([{"id": n, "name": f"n{n}", "amount": 1.5} for n in (1, -2, 3, 4)], schema=schema)
+
+
+def destination(guarantee: Guarantee, **changes: Any) -> Callable[[pytest.FixtureRequest], Destination]:
+    """A stream of a hostile server that behaves, written under this guarantee; it refuses negative ids."""
+
+    def make(request: pytest.FixtureRequest) -> Destination:
+        server: HostileServer = request.getfixturevalue("hostile_server")
+        write = {"records_per_request": 2, "record_path": "items", **STREAMS[guarantee], **RESULTS, **changes}
+        settings = {"base_url": server.url, "streams": [{"name": "items", "path": "/items", "write": write}]}
+        allow = (server.url.removeprefix("http://"),)
+        context = Context(settings, {"token": TOKEN}, "bearer", QUICK, allow)
+
+        def contents() -> Rows:
+            return [{k: v for k, v in row.items() if k != "version"} for row in server.store.contents()]
+
+        versioned = guarantee is Guarantee.UPSERT_VERSIONED
+        mode, key = (WriteMode.UPSERT, ("id",)) if versioned else (WriteMode.APPEND, ())
+        return Destination(context, "items", contents, mode=mode, key=key, refused=refused_batch())
+
+    return make
+
+
 TestRestApi = conformance(
     RestApiConnector,
     sources={style: source(style) for style in STYLES}
     | {"whole read": source("cursor", is_incremental=False), "bad records": with_bad_records},
+    destinations={
+        "idempotency key": destination(Guarantee.IDEMPOTENCY_KEY),
+        "upsert versioned": destination(Guarantee.UPSERT_VERSIONED),
+        "version in a header": destination(
+            Guarantee.UPSERT_VERSIONED,
+            version_field="",
+            version_header="X-Version",
+            path="/versioned/{id}",
+            records_per_request=1,
+            record_path="",
+        ),
+        "append only": destination(Guarantee.APPEND_ONLY),
+    },
     broken={
         "web page": broken(ANSWER_UNDECODABLE, Response("<html>sign in</html>", content_type="text/html")),
         "no list": broken(RECORDS_NOT_FOUND, as_json({"error": "quota"})),

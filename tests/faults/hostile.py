@@ -3,7 +3,7 @@
     python -m tests.faults.hostile --store hostile.sqlite3 --seed 7 --share 0.3 --faults 429,500_after,close_after
 
 prints one line of JSON, {"port": ..., "pid": ...}, and serves on loopback until it is ended. Every POST, PUT or PATCH
-stores the records of its body (an object, a list, or {"items": [...]}), each with a field `id`:
+stores the records of its body (an object, a list, or {"items": [...]}), each with a field `id` that is not negative:
 
 - with an `Idempotency-Key` header each key is stored once; a repetition gets the first answer again, another body 422;
 - at a path below `/versioned` only the highest `version` (a field, or the header `X-Version`) of an id is kept;
@@ -189,7 +189,7 @@ class HostileServer(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - socketserver's signature
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away in the middle is what the tests do."""
 
 
@@ -236,7 +236,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_PUT = do_POST  # noqa: N815 - http.server finds methods by these names
     do_PATCH = do_POST  # noqa: N815 - as above
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, ARG002 - http.server's signature
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's signature
         """Tests read `_report`."""
 
     def _take(self, incoming: Incoming) -> None:
@@ -267,7 +267,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _stored(self, incoming: Incoming, fault: str) -> tuple[int, Any]:
         """Store what is accepted; the status and the answer."""
-        accepted = [fault != "subset" or self.server.schedule.chooses() for _ in incoming.records]
+        accepted = [
+            _is_liked(record) and (fault != "subset" or self.server.schedule.chooses()) for record in incoming.records
+        ]
         results = [
             {"index": place, "id": record.get("id"), "status": 201 if taken else 422}
             | ({} if taken else {"error": f"record {record.get('id')} is not liked"})
@@ -301,6 +303,12 @@ def _records_of(body: Any) -> list[dict[str, Any]]:
     if isinstance(body, dict) and isinstance(body.get("items"), list):
         body = body["items"]
     return body if isinstance(body, list) else [body]
+
+
+def _is_liked(record: dict[str, Any]) -> bool:
+    """A negative id is always refused."""
+    number = record.get("id")
+    return not isinstance(number, int) or number >= 0
 
 
 def _digest(body: bytes) -> str:

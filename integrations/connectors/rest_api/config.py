@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from integrations.connectors.base import Context
+from integrations.connectors.rest_api.write_config import WriteConfig, require_usable
 from integrations.egress import check_url_syntax
 from integrations.errors import SETTINGS_INVALID, STREAM_MISSING, NeedsPerson
 
@@ -61,6 +62,8 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     paging: dict[str, Any] = {}  # Any: the fields of Paging, checked together with the connector's own
     types: dict[str, ColumnType] = {}
     overlap_seconds: int = 30
+    read: bool = True
+    write: WriteConfig | None = None
 
 
 class Config(msgspec.Struct, frozen=True):
@@ -107,6 +110,10 @@ def _require_usable(stream: StreamConfig) -> None:
         raise _invalid("streams", f"the path of {stream.name!r} holds a character that a path cannot hold")
     if not 0 <= stream.overlap_seconds <= 86_400:
         raise _invalid("streams", f"overlap_seconds of {stream.name!r} is not between 0 and 86400")
+    if stream.write is not None:
+        require_usable(stream.name, stream.write, own_headers=OWN_HEADERS)
+    if not stream.read and stream.write is None:
+        raise _invalid("streams", f"{stream.name!r} is neither read nor written")
     if stream.cursor_param and not stream.cursor_field:
         raise _invalid("streams", f"{stream.name!r} has a cursor_param without a cursor_field")
 

@@ -1,9 +1,9 @@
-"""The REST API plugin: checks, discovers and reads the streams that its settings declare."""
+"""The REST API plugin: checks, discovers, reads and writes the streams that its settings declare."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import ClassVar
 
@@ -26,9 +26,13 @@ from integrations.connectors.rest_api.paging import Position, first_position, re
 from integrations.connectors.rest_api.reader import StreamReader
 from integrations.connectors.rest_api.schema import infer
 from integrations.connectors.rest_api.spec import SPEC
+from integrations.connectors.rest_api.write_config import require_fitting
+from integrations.connectors.rest_api.writer import RestWriter, Target
 from integrations.errors import RECORDS_NOT_FOUND, REQUEST_REFUSED, STREAM_MISSING, NeedsPerson
 
 FRESH_CHECKS = 20
+# To a question that changes nothing: whatever the answer, somebody who takes requests is there.
+ANSWERED = frozenset({400, 404, 405, 406, 409, 410, 415, 422, 501})
 
 
 class RestApiConnector:
@@ -40,7 +44,7 @@ class RestApiConnector:
         self._config = parse(context)
         self._sign_in = sign_in(context.credential_kind, context.credential)
         self._limits = context.limits
-        self._client = HttpClient(context.limits, context.egress_allow)
+        self._client = HttpClient(context.limits, context.egress_allow, gate=context.gate)
 
     def check(self) -> CheckResult:
         """Read the first page of each stream and say what was seen."""
@@ -62,6 +66,8 @@ class RestApiConnector:
     def read(self, request: ReadRequest) -> Iterator[Batch]:
         """The batches of a stream from the request's cursor on."""
         stream = self._config.stream(request.stream)
+        if not stream.read:
+            raise NeedsPerson(STREAM_MISSING, f"{stream.name} is only written; it cannot be read.")
         reader = StreamReader(
             stream,
             self._config.paging[stream.name],
@@ -74,7 +80,22 @@ class RestApiConnector:
         return reader.batches()
 
     def open_writer(self, request: WriteRequest) -> AbstractContextManager[Writer]:
-        raise NeedsPerson(REQUEST_REFUSED, f"A REST API is read only; {request.stream} cannot be written.")
+        """Open a stream that declares how it is written."""
+        stream = self._config.stream(request.stream)
+        if stream.write is None:
+            raise NeedsPerson(
+                REQUEST_REFUSED,
+                f"{request.stream} does not say how it is written.",
+                what_to_do="Add “write” to the stream in the connector's settings.",
+            )
+        require_fitting(stream.write, request)
+        target = Target(
+            self._config.base_url,
+            stream.write.path or stream.path,
+            {**self._config.headers, **self._sign_in.headers},
+            self._sign_in.params,
+        )
+        return nullcontext(RestWriter(self._client, target, request, stream.write))
 
     def close(self) -> None:
         self._client.close()
@@ -96,6 +117,8 @@ class RestApiConnector:
         return self._fetch(stream, first_position(self._config.paging[stream.name]), "")
 
     def _seen(self, stream: StreamConfig) -> str:
+        if not stream.read:
+            return self._reached(stream)
         paging, page = self._config.paging[stream.name], self._first_page(stream)
         hidden = frozenset(name for name, _ in self._sign_in.params)
         following = turn(paging, page, first_position(paging), self._config.url(stream), hidden)
@@ -107,7 +130,22 @@ class RestApiConnector:
         columns = f" with {len(schema.names)} columns" if schema else ""
         return f"{stream.name}: {count}{columns}, {'another page follows' if following.goes_on else 'no other page'}"
 
+    def _reached(self, stream: StreamConfig) -> str:
+        """A stream that is only written is asked what it allows, which sends it nothing."""
+        answer = self._client.send(
+            Call(
+                self._config.url(stream),
+                method="OPTIONS",
+                params=self._sign_in.params,
+                headers={**self._config.headers, **self._sign_in.headers},
+                expected=ANSWERED,
+            )
+        )
+        return f"{stream.name}: can be reached for writing (it answered {answer.status})"
+
     def _discovered(self, stream: StreamConfig) -> Stream:
+        if not stream.read:
+            return Stream(stream.name)
         paging, page = self._config.paging[stream.name], self._first_page(stream)
         schema = infer(page.rows, stream.types)
         return Stream(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from integrations.connectors.base import PluginSpec, Setting, SettingKind
+from integrations.connectors.base import Guarantee, PluginSpec, Setting, SettingKind
+from integrations.connectors.rest_api.write_config import declared_guarantee
 
 PAGING_STYLES = (
     ("none", "One page, no paging"),
@@ -18,10 +19,14 @@ COUNTED = ("page", "offset")
 SPEC = PluginSpec(
     key="rest_api",
     label="REST API",
-    description="Reads lists of records from a JSON API over HTTP, page by page, whole or by what has changed.",
+    description="Reads lists of records from a JSON API over HTTP, page by page, and sends records to it.",
     icon="globe",
     credential_kinds=("bearer", "api_key", "basic"),
     reads=True,
+    writes=True,
+    # The least that any stream promises; each stream may declare more.
+    guarantee=Guarantee.APPEND_ONLY,
+    stream_guarantee=declared_guarantee,
     settings=(
         Setting(
             "base_url",
@@ -40,7 +45,13 @@ SPEC = PluginSpec(
                 '"cursor_field": "updated_at", "cursor_param": "updated_since", "params": {"status": "open"}}]. '
                 'Optional for each: "paging" (these paging settings, for this stream alone), "types" (column to text, '
                 'integer, number, boolean, timestamp or date) and "overlap_seconds" (how far an incremental read '
-                "looks back)."
+                "looks back). "
+                'To send records, add "write": {"guarantee": "idempotency_key", "upsert_versioned" or "append_only", '
+                '"method": "POST", PUT or PATCH, "path": "/orders/{id}" (otherwise that of the stream), '
+                '"records_per_request": 100, "record_path": "items"}, and as the API wants them "key_header", '
+                '"version_field" (a mapped field whose value only grows, or one that is added and counted) or '
+                '"version_header", "results_path" with "result_status", "result_reason", "result_index" and '
+                '"accepted" (words that mean taken), "accepted_path" (a count). "read": false where it is only written.'
             ),
             example=[{"name": "orders", "path": "/orders", "primary_key": ["id"]}],
         ),
