@@ -18,6 +18,7 @@ from integrations.domain.lifecycle import ACTIVE_STATES, RunState
 from integrations.errors import LEASE_LOST, RUN_CANCELLED, StopRun
 from integrations.hints import hint
 from integrations.models import Deployment, Run
+from integrations.services.partitions import child_stopped
 from integrations.services.policy_actions import note_failure
 from integrations.services.runs import counts, reopen_letters, tell
 
@@ -72,7 +73,14 @@ def claim_run(*, run_id: UUID, worker: str) -> Claim | None:
 def extend_lease(claim: Claim) -> Asked:
     """Prolong the lease; return what was asked for. Raises StopRun when the run is another's or has ended."""
     guarded(claim, lease_until=Now() + timedelta(seconds=settings.LEASE_SECONDS))
-    return Asked(*Run.objects.values_list("cancel_requested", "pause_requested").get(pk=claim.run_id))
+    return asked_of(claim.run_id)
+
+
+def asked_of(run_id: UUID) -> Asked:
+    """What people have asked of a run, or of the run whose partition it is."""
+    names = ("cancel_requested", "pause_requested")
+    row = Run.objects.values_list(*names, *(f"parent__{name}" for name in names)).get(pk=run_id)
+    return Asked(to_cancel=bool(row[0] or row[2]), to_pause=bool(row[1] or row[3]))
 
 
 def yield_run(claim: Claim) -> None:
@@ -143,6 +151,7 @@ def succeed_run(claim: Claim, *, warnings: list[str]) -> None:
         for warning in warnings:
             tell(run, "run.warning", warning, level="warning")
         tell(run, "run.succeeded", f"{run.written:,} records written.", data=counts(run))
+        child_stopped(run)
 
 
 def fail_run(claim: Claim, error: SignalboxError) -> None:
@@ -161,6 +170,7 @@ def end_paused(claim: Claim) -> None:
         guarded(claim, state=RunState.PAUSED, lease_until=None, pause_requested=False, claims_without_progress=0)
         run = Run.objects.get(pk=claim.run_id)
         tell(run, "run.paused", f"Paused after batch {run.batches}.", level="warning", data=counts(run))
+        child_stopped(run)
 
 
 def _end(claim: Claim, state: RunState, kind: str, level: str, error: SignalboxError) -> None:
@@ -174,6 +184,7 @@ def _end(claim: Claim, state: RunState, kind: str, level: str, error: SignalboxE
         tell(run, kind, error.message, level=level, data={"code": error.code, **counts(run)})
         if state is RunState.FAILED:
             note_failure(run, error)
+        child_stopped(run)
 
 
 def guarded(claim: Claim, **changes: Any) -> None:  # any column of the run

@@ -6,7 +6,7 @@ from accounts.errors import STATE_CONFLICT, Conflict
 from accounts.models import User
 from integrations.domain.lifecycle import RunState, Trigger
 from integrations.models import Deployment, IntegrationVersion, Run
-from integrations.services.runs import start_run
+from integrations.services.runs import refuse_partition, start_run
 
 _CAN_CONTINUE = frozenset({RunState.FAILED.value, RunState.CANCELLED.value})
 
@@ -16,6 +16,7 @@ def continue_run(*, run: Run, user: User | None) -> Run:
 
     Raises Conflict where the run did not end so, or its checkpoint means nothing to what is read now.
     """
+    refuse_partition(run)
     deployment = Deployment.objects.select_related("integration", "version").get(pk=run.deployment_id)
     if run.state not in _CAN_CONTINUE:
         raise Conflict(STATE_CONFLICT, f"The run is {run.state}; only a failed or cancelled one can be retried.")

@@ -15,6 +15,7 @@ from integrations.domain.lifecycle import RunState
 from integrations.hints import hint
 from integrations.models import Run
 from integrations.services.claims import DUE, Claim, claim_run, hand_back_survivors
+from integrations.services.partitions import sweep
 
 HINT_AGAIN_SECONDS = 10
 # A tick's hints for runs that became due, and for those that nobody took after the last hint: one hint wakes a worker,
@@ -76,6 +77,7 @@ def _claim_oldest(workspace_id: UUID, worker: str) -> Claim | None:
 
 def reconcile() -> int:
     """Hint the runs that became due, and again those that nobody took; return how many. Any number may do this."""
+    sweep()
     became_due = Q(hinted_at=None) | Q(state=RunState.QUEUED, hinted_at__lt=F("next_attempt_at"))
     was_left = Q(state=RunState.RUNNING, hinted_at__lt=F("lease_until"))
     forgotten = Q(hinted_at__lt=Now() - timedelta(seconds=HINT_AGAIN_SECONDS))

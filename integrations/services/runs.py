@@ -50,7 +50,7 @@ def start_run(
             )
             _record_start(run, deployment)
     except IntegrityError as error:
-        active = Run.objects.filter(deployment=deployment, state__in=ACTIVE_STATES).first()
+        active = Run.objects.filter(deployment=deployment, parent=None, state__in=ACTIVE_STATES).first()
         raise Conflict(
             STATE_CONFLICT,
             f"“{deployment.integration.name}” has an active run{f' ({active})' if active else ''}.",
@@ -102,6 +102,7 @@ def tell(run: Run, kind: str, message: str = "", *, level: str = "info", data: d
 
 def cancel_run(*, run: Run) -> Run:
     """Ask for a cancel: a queued run ends at once, a running one at its next batch, with its checkpoint kept."""
+    refuse_partition(run)
     with transaction.atomic():
         ended = Run.objects.filter(
             Q(state=RunState.QUEUED) | Q(state=RunState.RUNNING, lease_until__lt=Now()), pk=run.pk
@@ -117,6 +118,17 @@ def cancel_run(*, run: Run) -> Run:
             tell(run, "run.cancel_requested", "Cancel asked for; the worker stops after this batch.", level="warning")
     run.refresh_from_db()
     return run
+
+
+def refuse_partition(run: Run) -> None:
+    """Raise Conflict for a partition: it is cancelled, paused and continued with the run that it is a part of."""
+    if run.parent_id is not None:
+        raise Conflict(
+            STATE_CONFLICT,
+            "This is a partition of a run; it does not stand alone.",
+            what_to_do="Do it with the run that it belongs to.",
+            run=str(run.parent_id),
+        )
 
 
 def counts(run: Run) -> dict[str, Any]:

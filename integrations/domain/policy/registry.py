@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from integrations.domain.policy.rule import Rule
-from integrations.domain.policy.rules import limit, masking, redrive, retry, timeout, tolerance
+from integrations.domain.policy.rules import (
+    breaker,
+    budget,
+    limit,
+    masking,
+    partitions,
+    redrive,
+    retry,
+    timeout,
+    tolerance,
+)
 
 _MODULES = (
     retry,
     timeout,
     limit,
+    budget,
+    breaker,
     tolerance,
+    partitions,
     redrive,
     masking,
 )
