@@ -1,0 +1,47 @@
+"""The fault proof: starts its own servers, runs campaigns of kills on each broker, and prints one line of JSON.
+
+    python -m tests.faults --kills 300
+
+ends with 1 when a record is lost, doubled or stale, a run is stuck, an owner was wrong, or too few kills happened.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.faults.proof import KINDS, Wanted, failures, prove
+
+
+def main() -> int:
+    """Run the proof that the arguments ask for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=300)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--brokers", default="redis,rabbitmq,direct")
+    parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--actions", default="kill=0.9,stop=0.05,cut=0.05", help="weights of what happens")
+    parser.add_argument("--seconds", type=float, default=300, help="a campaign's longest time")
+    parser.add_argument("--folder", type=Path, help="keep logs and data in this new folder")
+    given = parser.parse_args()
+    weights = {name: float(weight) for name, _, weight in (part.partition("=") for part in given.actions.split(","))}
+    wanted = Wanted(
+        given.kills, given.seed, tuple(given.brokers.split(",")), tuple(given.kinds.split(",")), weights,
+        seconds=given.seconds,
+    )  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="signalbox-faults-") as made:
+        folder = given.folder or Path(made)
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)
+        result = prove(folder, wanted)
+    reasons = failures(result, wanted)
+    sys.stderr.writelines(f"{reason}\n" for reason in reasons)
+    sys.stdout.write(json.dumps(result) + "\n")
+    return 1 if reasons else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""Collects what the oracle needs from the control plane, the destinations and the log of faults."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection
+
+from integrations import encryption
+from integrations.domain.lifecycle import RunState
+from integrations.models import DeadLetter, Event, Run, RunBatch
+from integrations.services.run_progress import letter_binding
+from tests.faults import history, hook
+from tests.faults.kinds import Job
+from tests.faults.oracle import COUNTS, Verdict, compare, replay_problems
+
+MOST_PROBLEMS = 20
+
+
+def judge(broker: str, folder: Path, jobs: Mapping[UUID, Job], stuck: Iterable[UUID]) -> Verdict:
+    """The verdict on all jobs of a campaign."""
+    verdict = Verdict(broker)
+    for line in hook.noted(folder):
+        if line["action"] == "kill":
+            verdict.kills[line["point"]] += 1
+        verdict.stops += line["action"] == "stop"
+        verdict.cuts += line["action"] == "cut"
+    for run_id in stuck:
+        _count_stuck(verdict, jobs[run_id].kind, run_id)
+    for job, run_ids in _by_deployment(jobs).values():
+        compared = compare(job.expected(), job.found(), _set_aside(run_ids))
+        verdict.count(job.kind, compared)
+        for run in Run.objects.filter(pk__in=run_ids):
+            verdict.problems += [f"{job.kind} {run.pk}: {problem}" for problem in _problems(run)]
+        if not compared.is_whole:
+            verdict.problems.append(f"{job.kind} {', '.join(map(str, run_ids))}: {compared}")
+    if connection.vendor == "postgresql":
+        verdict.problems += history.foreign(history.changes(os.environ["DATABASE_URL"]))
+    verdict.recovery_seconds = recoveries(hook.noted(folder))
+    del verdict.problems[MOST_PROBLEMS:]
+    return verdict
+
+
+def _by_deployment(jobs: Mapping[UUID, Job]) -> dict[UUID, tuple[Job, list[UUID]]]:
+    found: dict[UUID, tuple[Job, list[UUID]]] = {}
+    for run_id, job in jobs.items():
+        found.setdefault(job.deployment.pk, (job, []))[1].append(run_id)
+    return found
+
+
+def _count_stuck(verdict: Verdict, kind: str, run_id: UUID) -> None:
+    verdict.by_kind.setdefault(kind, Counter())["stuck"] += 1
+    verdict.problems.append(f"{kind} {run_id} is stuck: {Run.objects.values().get(pk=run_id)}")
+
+
+def _set_aside(run_ids: list[UUID]) -> list[int]:
+    """The numbers of the records that wait in the dead letters."""
+    letters = DeadLetter.objects.filter(run__in=run_ids, is_record=True)
+    payloads = (encryption.decrypt(letter.payload, bound_to=letter_binding(letter)) for letter in letters)
+    return [int(msgspec.json.decode(payload)["id"]) for payload in payloads]
+
+
+def _problems(run: Run) -> list[str]:
+    values: dict[str, Any] = {"state": run.state, **{name: getattr(run, name) for name in COUNTS}}
+    events = list(Event.objects.filter(run_id=run.pk).order_by("seq").values("seq", "kind", "data"))
+    found = replay_problems(events, values)
+    if run.state != RunState.SUCCEEDED:
+        found.append(f"it {run.state}: {run.error_code} {run.error_message}")
+    if run.set_aside:
+        found.append(f"{run.set_aside} good records were set aside")
+    if RunBatch.objects.filter(run=run).exclude(state="committed").exists():
+        found.append("a batch of it was never committed")
+    return found
+
+
+def recoveries(lines: list[dict[str, Any]]) -> list[float]:
+    """For each kill of a worker that held a run: the seconds until the run moved on by another one."""
+    found = []
+    claims = list(Event.objects.filter(kind="run.claimed").order_by("id").values("run_id", "at", "data"))
+    later = list(Event.objects.exclude(kind__in=["run.queued"]).order_by("at").values("run_id", "at", "kind"))
+    by_run: dict[Any, list[float]] = {}
+    for event in later:
+        if event["kind"] != "run.claimed":
+            by_run.setdefault(event["run_id"], []).append(event["at"].timestamp())
+    for line in lines:
+        if line["action"] != "kill":
+            continue
+        mine = [
+            c for c in claims if c["data"]["worker"].endswith(f":{line['pid']}") and c["at"].timestamp() < line["at"]
+        ]
+        if mine:
+            after = [at for at in by_run.get(mine[-1]["run_id"], []) if at > line["at"]]
+            found += [after[0] - line["at"]] if after else []
+    return found

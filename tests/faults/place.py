@@ -1,0 +1,80 @@
+"""Where a campaign takes place: the workspace, the addresses of its destinations, and connectors to them."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from accounts.models import Workspace
+from integrations.models import Connector, Credential, Deployment, Policy
+from integrations.services import integrations
+from integrations.services.connectors import ConnectorInput, file_root_of, save_connector
+from integrations.services.credentials import create_credential
+
+BATCH_RECORDS = 50
+RULES = {"retry.attempts": 20, "retry.first_delay_seconds": 0, "limit.batch_records": BATCH_RECORDS}
+
+
+@dataclass
+class Place:
+    """`database` is the destination's address for us, `port` the one that connectors use (a proxy's, perhaps)."""
+
+    workspace: Workspace
+    database: str
+    port: int
+    hostile_url: str = ""
+    login: Credential | None = None
+    policy: Policy | None = None
+    numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+
+    @classmethod
+    def make(cls, database: str, port: int, hostile_url: str = "") -> Place:
+        """A workspace of its own, and a policy under which a run waits for nothing."""
+        workspace = Workspace.objects.create(slug="faults", name="Faults")
+        place = cls(workspace, database, port, hostile_url)
+        place.login = create_credential(
+            workspace=workspace, name="database", kind="basic", values={"username": "signalbox"}, user=None
+        )
+        place.policy = Policy.objects.create(workspace=workspace, name="faults", rules=RULES)
+        place.files.mkdir(parents=True, exist_ok=True)
+        return place
+
+    @property
+    def files(self) -> Path:
+        """The folder that the workspace's connectors may use."""
+        return file_root_of(self.workspace)
+
+    def connector(self, name: str, plugin: str, credential: Credential | None = None, **settings: Any) -> Connector:
+        """The connector of this name, made when it is first asked for."""
+        existing = Connector.objects.filter(workspace=self.workspace, name=name).first()
+        if existing is not None:
+            return existing
+        given = ConnectorInput(name, plugin, settings, credential=credential)
+        return save_connector(workspace=self.workspace, connector=None, given=given)
+
+    def csv_source(self) -> Connector:
+        """Reads the workspace's CSV files."""
+        return self.connector("files", "files", format="csv")
+
+    def postgres(self) -> Connector:
+        """Reads and writes the destination's PostgreSQL."""
+        settings = {"host": "127.0.0.1", "port": self.port, "database": self.database.rpartition("/")[2]}
+        return self.connector("database", "postgres", self.login, **settings)
+
+    def join(self, name: str, source: Connector, stream: str, target: Connector, into: str, **flow: Any) -> Deployment:
+        """Make an integration."""
+        made = integrations.create_integration(
+            workspace=self.workspace, name=name, description="", user=None, policy=self.policy,
+            flow=integrations.Flow(source, stream, target, into, **flow),
+        )  # fmt: skip
+        return made.deployments.get()
+
+    def ask(self, statement: str) -> list[tuple[Any, ...]]:
+        """What a statement returns from the destination's database, not through the proxy."""
+        with psycopg.connect(self.database, autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
