@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 from integrations.api import choices
 from integrations.models import Connector, Credential, DeadLetter, Event, Integration, Policy, Run
 from integrations.models.connector import CheckState, Environment
+from integrations.models.dead_letter import with_words
 
 _LEVELS = [(level, level) for level in ("debug", "info", "warning", "error")]
 
@@ -115,8 +116,9 @@ class RunEventFilter(django_filters.FilterSet):  # type: ignore[misc]  # the pac
 
 
 class DeadLetterFilter(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
-    """By state, integration, the run that set it aside, or the reason's code."""
+    """By state, integration, the run that set it aside, the reason's code, or words of reason, code and field."""
 
+    q = django_filters.CharFilter(method="by_words", max_length=200, label="All these words, in reason, code or field.")
     state = django_filters.MultipleChoiceFilter(choices=choices.DEAD_LETTER_STATES)
     integration = django_filters.UUIDFilter(field_name="integration_id")
     run = django_filters.UUIDFilter(field_name="run_id")
@@ -125,3 +127,7 @@ class DeadLetterFilter(django_filters.FilterSet):  # type: ignore[misc]  # the p
     class Meta:
         model = DeadLetter
         fields: list[str] = []
+
+    def by_words(self, rows: QuerySet[DeadLetter], name: str, value: str) -> QuerySet[DeadLetter]:  # noqa: ARG002
+        """All the words; django-filter passes the parameter's name too."""
+        return rows.filter(with_words(value))

@@ -90,11 +90,12 @@ _runs = [
 _dead_letters = [
     path("dead-letters/", DeadLetterView.as_view(_LIST), name="api-dead-letters"),
     path("dead-letters/redrive/", DeadLetterView.as_view({"post": "redrive"}), name="api-dead-letters-redrive"),
+    path("dead-letters/try/", DeadLetterView.as_view({"post": "try_redrive"}), name="api-dead-letters-try"),
     path("dead-letters/discard/", DeadLetterView.as_view({"post": "discard"}), name="api-dead-letters-discard"),
     path("dead-letters/<uuid:letter_id>/", DeadLetterView.as_view({"get": "retrieve"}), name="api-dead-letter"),
     path(
         "dead-letters/<uuid:letter_id>/payload/",
-        DeadLetterView.as_view({"get": "payload"}),
+        DeadLetterView.as_view({"get": "payload", "put": "correct"}),
         name="api-dead-letter-payload",
     ),
 ]

@@ -12,10 +12,11 @@ from django.http import QueryDict
 from accounts.models import Workspace
 from integrations.domain.lifecycle import DeadLetterState
 from integrations.models import DeadLetter, Integration
+from integrations.models.dead_letter import with_words
 
 ANY = "any"
 STATES = (*((state.value, state.value) for state in DeadLetterState), (ANY, "any state"))
-FILTERS = ("state", "integration", "run", "batch", "code", "field")
+FILTERS = ("q", "state", "integration", "run", "batch", "code", "field")
 # Ids that one request may name: a page of them.
 _NAMED_AT_MOST = 200
 
@@ -23,6 +24,7 @@ _NAMED_AT_MOST = 200
 class DeadLetterFilterForm(forms.Form):
     """Each field narrows the list; without a state it shows the open ones."""
 
+    q = forms.CharField(max_length=200, required=False)
     state = forms.ChoiceField(choices=STATES, required=False)
     integration = forms.ModelChoiceField(queryset=Integration.objects.none(), required=False)
     run = forms.UUIDField(required=False)
@@ -46,6 +48,8 @@ class DeadLetterFilterForm(forms.Form):
     def narrow(self, letters: QuerySet[DeadLetter], *, with_reason: bool = True) -> QuerySet[DeadLetter]:
         """Apply the filters, those by reason where they are wanted; call it after `is_valid`."""
         data = self.cleaned_data
+        if data["q"]:
+            letters = letters.filter(with_words(data["q"]))
         if self.chosen_state != ANY:
             letters = letters.filter(state=self.chosen_state)
         if data["integration"]:

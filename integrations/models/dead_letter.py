@@ -15,6 +15,14 @@ from integrations.models.run import Run
 REDRIVABLE = Q(is_record=True) | ~Q(edited="")
 
 
+def with_words(words: str) -> Q:
+    """Letters whose reason, code or field has all the words. Records are encrypted and cannot be searched."""
+    found = Q()
+    for word in words.split():
+        found &= Q(reason__icontains=word) | Q(code__icontains=word) | Q(field__icontains=word)
+    return found
+
+
 class DeadLetter(WorkspaceModel):
     """`payload` is the record as it was read (JSON), encrypted and bound to this row; `field` and `reason` say why.
 

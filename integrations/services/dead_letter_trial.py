@@ -37,6 +37,16 @@ class Tried:
     field: str = ""
     reason: str = ""
 
+    @property
+    def pairs(self) -> list[tuple[str, Any]]:
+        """The output for a template, which would take a field called "items" for a method."""
+        return list(self.output.items())
+
+    @property
+    def read(self) -> list[tuple[str, Any]]:
+        """The record, likewise."""
+        return list(self.record.items())
+
 
 @dataclass(frozen=True)
 class Trial:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Count, Min, QuerySet
 from django.http import HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -17,6 +17,7 @@ from accounts.requests import WorkspaceRequest
 from integrations.domain.lifecycle import DeadLetterState
 from integrations.forms import dead_letter as forms
 from integrations.models import DeadLetter, Integration
+from integrations.models.dead_letter import REDRIVABLE
 
 GROUPS = 8
 
@@ -80,7 +81,7 @@ def _reasons(letters: QuerySet[DeadLetter], kept: dict[str, str]) -> list[Reason
     rows = (
         letters.order_by()
         .values("code", "field")
-        .annotate(count=Count("id"), records=Count("id", filter=Q(is_record=True)), example=Min("reason"))
+        .annotate(count=Count("id"), records=Count("id", filter=REDRIVABLE), example=Min("reason"))
     )
     others = {name: value for name, value in kept.items() if name not in ("code", "field")}
     ordered = sorted(rows, key=lambda row: (-row["count"], row["code"], row["field"]))

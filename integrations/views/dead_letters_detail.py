@@ -20,9 +20,10 @@ from integrations.domain.lifecycle import DeadLetterState
 from integrations.domain.mapping.reads import columns_read
 from integrations.forms import dead_letter as forms
 from integrations.models import DeadLetter, Deployment
-from integrations.services.dead_letters import payload_of
+from integrations.services.dead_letters import payload_of, record_of
 
 _FILTER = "filter"
+_NOT_THERE = "\N{EN DASH}"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,15 @@ class Failing:
     expression: str
     type: str
     is_required: bool
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A field that a person corrected, before and after, as text."""
+
+    name: str
+    before: str
+    after: str
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,7 @@ class Value:
 @workspace_view("deadletter.read")
 def dead_letter_detail(request: WorkspaceRequest, letter_id: UUID) -> HttpResponse:
     """The letter; its record where the role may see payloads."""
-    related = ("integration", "run__version", "redrive")
+    related = ("integration", "run__version", "redrive", "edited_by")
     hidden = ("run__schema", "run__cursor", "run__start_cursor", "redrive__schema", "redrive__cursor")
     rows = DeadLetter.objects.of(request.workspace).select_related(*related).defer(*hidden)
     letter = get_object_or_404(rows, pk=letter_id)
@@ -90,12 +100,24 @@ def values_of(payload: Mapping[str, Any], failing: Failing | None) -> list[Value
 
 def _record(letter: DeadLetter, failing: Failing | None) -> dict[str, Any]:
     payload = payload_of(letter)
+    corrections = corrections_of(payload if letter.is_record else {}, record_of(letter)) if letter.edited else []
     if not letter.is_record:
-        return {"raw": _text(payload.get("raw", ""))}
+        return {"raw": _text(payload.get("raw", "")), "corrections": corrections}
     return {
         "values": values_of(payload, failing),
         "json": json.dumps(payload, ensure_ascii=False, indent=2),
+        "corrections": corrections,
     }
+
+
+def corrections_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Correction]:
+    """The fields that differ, in the order of the record."""
+    names = [*after, *(name for name in before if name not in after)]
+    return [
+        Correction(name, *(_text(side[name]) if name in side else _NOT_THERE for side in (before, after)))
+        for name in names
+        if name not in before or name not in after or before[name] != after[name]
+    ]
 
 
 def _text(value: Any) -> str:

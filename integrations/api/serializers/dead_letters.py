@@ -22,15 +22,52 @@ class DeadLetterSerializer(serializers.ModelSerializer[DeadLetter]):
         model = DeadLetter
         fields = [
             "id", "integration", "run", "batch_number", "state", "code", "field", "reason", "is_record", "redrive",
-            "created_at", "resolved_at",
+            "created_at", "resolved_at", "edited_at",
         ]  # fmt: skip
         read_only_fields = fields
 
 
 class PayloadSerializer(serializers.Serializer[Any]):
-    """The record as it was read."""
+    """The record as it was read, and as it was corrected."""
 
     payload = serializers.DictField(help_text="`raw` alone where it never decoded.")
+    corrected = serializers.DictField(allow_null=True, help_text="What a redrive takes in its place, or null.")
+
+
+class CorrectionSerializer(StrictSerializer):
+    """The record that a redrive takes in place of what was read."""
+
+    record = serializers.DictField(allow_empty=False)
+
+
+class ReasonCountSerializer(serializers.Serializer[Any]):
+    """How many records would be set aside again for one reason."""
+
+    code = serializers.CharField()
+    field = serializers.CharField()
+    count = serializers.IntegerField()
+
+
+class TriedSerializer(serializers.Serializer[Any]):
+    """What would become of one letter."""
+
+    id = serializers.UUIDField()
+    verdict = serializers.ChoiceField(choices=["written", "set aside", "filtered"])
+    code = serializers.CharField()
+    field = serializers.CharField()
+    reason = serializers.CharField()
+
+
+class TrialSerializer(serializers.Serializer[Any]):
+    """What a redrive would do: `tried = written + set_aside + filtered`; the first letters one by one."""
+
+    version = serializers.IntegerField()
+    tried = serializers.IntegerField()
+    written = serializers.IntegerField()
+    set_aside = serializers.IntegerField()
+    filtered = serializers.IntegerField()
+    reasons = ReasonCountSerializer(many=True)
+    rows = TriedSerializer(many=True)
 
 
 def _ids(**options: Any) -> serializers.ListField:
@@ -49,6 +86,12 @@ class RedriveSerializer(StrictSerializer):
         if ("ids" in attrs) == bool(attrs.get("all", False)):
             raise serializers.ValidationError({"ids": "Give either `ids`, or `all` as true."})
         return attrs
+
+
+class TrySerializer(RedriveSerializer):
+    """Which letters to try, and by which version; the active one where none is named."""
+
+    version = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
 
 
 class DiscardSerializer(ReasonSerializer):

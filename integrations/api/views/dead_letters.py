@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -13,12 +14,15 @@ from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from integrations.api.base import StrictViewSet
+from integrations.api.base import StrictViewSet, require
 from integrations.api.filters import DeadLetterFilter
 from integrations.api.serializers import dead_letters as shapes
 from integrations.api.serializers.runs import RunSerializer
+from integrations.domain.lifecycle import DeadLetterState
 from integrations.models import DeadLetter, Deployment
-from integrations.services import dead_letters
+from integrations.services import dead_letter_trial, dead_letters
+
+_WITH_RECORD = frozenset({"payload", "correct", "try_redrive"})
 
 
 class DeadLetterView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet[DeadLetter]):
@@ -28,6 +32,8 @@ class DeadLetterView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictVie
         "list": "deadletter.read",
         "retrieve": "deadletter.read",
         "payload": "deadletter.payload.read",
+        "correct": "deadletter.payload.read",
+        "try_redrive": "deadletter.redrive",
         "redrive": "deadletter.redrive",
         "discard": "deadletter.discard",
     }
@@ -39,12 +45,35 @@ class DeadLetterView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictVie
     def get_queryset(self) -> QuerySet[DeadLetter]:
         """The letters of the workspace in the address; the payload is read only where it is asked for."""
         rows = DeadLetter.objects.of(self.workspace).select_related("integration")
-        return rows if self.action == "payload" else rows.defer("payload")
+        return rows if self.action in _WITH_RECORD else rows.defer("payload", "edited")
 
     @extend_schema(responses=shapes.PayloadSerializer)
     def payload(self, request: Request, workspace: str, letter_id: str) -> Response:  # noqa: ARG002 - DRF passes the address
-        """The record as it was read."""
-        return Response({"payload": dead_letters.payload_of(self.get_object())})
+        """The record as it was read, and as it was corrected."""
+        return Response(_payload(self.get_object()))
+
+    @extend_schema(request=shapes.CorrectionSerializer, responses=shapes.PayloadSerializer)
+    def correct(self, request: Request, workspace: str, letter_id: str) -> Response:  # noqa: ARG002 - as above
+        """Keep a corrected record beside what was read; the same as was read takes a correction back."""
+        require(self.asked.access, "deadletter.redrive", "Correcting a record")
+        letter = self.get_object()
+        given = self.checked(shapes.CorrectionSerializer)
+        letter = dead_letters.edit(letter=letter, record=given["record"], user=self.person)
+        return Response(_payload(letter))
+
+    @extend_schema(request=shapes.TrySerializer, responses=shapes.TrialSerializer)
+    def try_redrive(self, request: Request, workspace: str) -> Response:  # noqa: ARG002 - as above
+        """Say what a redrive would do; nothing is sent and nothing changes."""
+        given = self.checked(shapes.TrySerializer)
+        integration, ids = given["integration"], given.get("ids")
+        letters = DeadLetter.objects.of(self.workspace).filter(integration=integration, state=DeadLetterState.OPEN)
+        if ids is not None:
+            self._named(ids, DeadLetter.objects.of(self.workspace).filter(integration=integration))
+            letters = letters.filter(pk__in=ids)
+        versions = integration.versions.all()
+        asked = {"number": given["version"]} if "version" in given else {"deployments": integration.deployments.get()}
+        trial = dead_letter_trial.try_redrive(letters=letters, version=get_object_or_404(versions, **asked))
+        return Response(trial.to_json())
 
     @extend_schema(request=shapes.RedriveSerializer, responses={202: RunSerializer})
     def redrive(self, request: Request, workspace: str) -> Response:  # noqa: ARG002 - as above
@@ -71,3 +100,8 @@ class DeadLetterView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictVie
         if len(found) != len(set(ids)):
             raise NotFound("One or more of these dead letters do not exist in this workspace; nothing was changed.")
         return found
+
+
+def _payload(letter: DeadLetter) -> dict[str, Any]:
+    corrected = dead_letters.record_of(letter) if letter.edited else None
+    return {"payload": dead_letters.payload_of(letter), "corrected": corrected}
