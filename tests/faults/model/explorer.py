@@ -8,6 +8,7 @@ What is left for a state is arithmetic on one integer: the world's number and th
 from __future__ import annotations
 
 import gc
+import sys
 from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -206,9 +207,13 @@ class Explorer(Generic[World, Worker]):
 
 def explore(protocol: Protocol[World, Worker], until: str = "") -> Report:
     """Visit every reachable state; with `until`, stop when that breach is found."""
-    # Millions of values and no cycle among them: the collector would only walk them, again and again.
+    # Millions of values and no cycle among them: the collector would only walk them, again and again. And where lines
+    # are counted for coverage, each of these would be told to a tracer that has no interest in it.
+    tracer = sys.gettrace()
+    sys.settrace(None)
     gc.disable()
     try:
         return Explorer(protocol, until).run()
     finally:
         gc.enable()
+        sys.settrace(tracer)
