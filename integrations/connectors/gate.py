@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from accounts.errors import SignalboxError
 from integrations.errors import NotYet
 
 Leave = Callable[[], None]
+S = TypeVar("S")
 
 
 class Gate(Protocol):
@@ -52,3 +53,18 @@ def _nothing() -> None:
 
 
 OPEN_GATE: Gate = OpenGate()
+
+
+def gated(gate: Gate, open_session: Callable[[Leave], S]) -> S:
+    """Open a session through the gate: its place is kept until it is closed, and how the opening went is told."""
+    leave = gate.enter()
+    try:
+        gate.admit(cost=0)
+        session = open_session(leave)
+    except BaseException as error:
+        leave()
+        if isinstance(error, SignalboxError) and not isinstance(error, NotYet):
+            gate.report(error)
+        raise
+    gate.report(None)
+    return session

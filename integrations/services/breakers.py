@@ -16,9 +16,11 @@ from integrations import events
 from integrations.domain import circuit_breaker
 from integrations.domain.circuit_breaker import Breaker as Decided
 from integrations.domain.circuit_breaker import BreakerRule, BreakerState, Calls, Part, Pass, Wait
+from integrations.errors import BREAKER_OPEN
 from integrations.models import Breaker
 from integrations.services.moments import moment_of, seconds_of
 from integrations.services.shared_limits import Place, connectors_at
+from integrations.services.waiting import wake
 
 FAILURES_KEPT = 5
 
@@ -74,6 +76,8 @@ def count(place: Place, rule: BreakerRule, ended: Ended) -> Decided:
             reason = f"{failed:,} of {calls:,} calls failed within {rule.window_seconds:g} s."
         _store(row, after, last_failures=failures, reason="" if after.state is BreakerState.CLOSED else reason)
         _tell_change(row, before, after)
+        if before.state is not after.state and after.state is BreakerState.CLOSED:
+            wake(connectors_at(row.workspace_id, row.host), {BREAKER_OPEN})
         return after
 
 
@@ -99,6 +103,7 @@ def reset(*, breaker: Breaker) -> Breaker:
             raise Conflict(STATE_CONFLICT, f"The breaker of {row.host} is closed.", what_to_do="Nothing is left to do.")
         _store(row, circuit_breaker.reset(now=now), reason="", probe_run_id=None)
         _tell(row, "breaker.reset", f"The breaker of {row.host} was closed by hand.")
+        wake(connectors_at(row.workspace_id, row.host), {BREAKER_OPEN})
         _record(row, "breaker.reset", before)
     return row
 

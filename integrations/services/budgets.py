@@ -14,11 +14,12 @@ from integrations import events
 from integrations.domain import rate_limit
 from integrations.domain.lifecycle import RunState
 from integrations.domain.rate_limit import Granted, Hold, Rate, Refused, hold_after, may_enter
-from integrations.errors import SLOTS_TOO_FEW, NeedsPerson
+from integrations.errors import RATE_LIMITED, SLOTS_TOO_FEW, NeedsPerson
 from integrations.hints import hint
 from integrations.models import Budget, BudgetSlot, Run
 from integrations.services.moments import moment_of, seconds_of
 from integrations.services.shared_limits import Place, sharing
+from integrations.services.waiting import wake
 
 # A run's place in the line is kept for so long after it was asked for last.
 LINE_SECONDS = 60
@@ -98,6 +99,7 @@ def release(*, budget: Budget) -> Budget:
         left = max(0.0, seconds_of(locked.held_until) - now)
         Budget.objects.filter(pk=locked.pk).update(held_until=None, hold_seconds=0, refusals=0, hold_reason="")
         _tell(place, "budget.released", "Somebody ended the pause that the other system had asked for.")
+        wake(sharing(place), {RATE_LIMITED})
         audit.record(
             workspace=budget.workspace, action="budget.released", object=budget, before={"seconds_left": round(left)}
         )

@@ -21,9 +21,10 @@ from integrations.connectors import registry
 from integrations.connectors.base import CheckResult, Context, Stream
 from integrations.connectors.base import Connector as Plugin
 from integrations.domain.settings import clean_settings
-from integrations.models import Connector, Credential, Integration, Policy
+from integrations.models import Connector, Credential, Integration, Policy, Run
 from integrations.models.connector import CheckState
 from integrations.services.credentials import open_credential
+from integrations.services.gate import open_gate
 from integrations.services.policies import awaited, effective_policy, limits_of
 
 CHECK_FIELDS = ["check_state", "check_message", "check_what_to_do", "check_ms", "checked_at", "check_state_since"]
@@ -168,10 +169,13 @@ def streams_of(*, connector: Connector) -> list[Stream]:
         return list(plugin.discover())
 
 
-def open_plugin(connector: Connector, integration: Integration | None = None, *, is_awaited: bool = False) -> Plugin:
-    """Build the plugin with settings, opened credential and limits; the caller closes it.
+def open_plugin(
+    connector: Connector, integration: Integration | None = None, *, run: Run | None = None, is_awaited: bool = False
+) -> Plugin:
+    """Build the plugin with settings, opened credential, limits and gate; the caller closes it.
 
-    `is_awaited` tightens the limits to what somebody who waits for the answer can bear.
+    `run`, as its claim left it, is whose slots are taken. `is_awaited` tightens the limits to what somebody who waits
+    for the answer can bear.
     """
     policy = effective_policy(workspace=connector.workspace, connector=connector, integration=integration)
     credential = connector.credential
@@ -182,6 +186,7 @@ def open_plugin(connector: Connector, integration: Integration | None = None, *,
         limits=awaited(limits_of(policy)) if is_awaited else limits_of(policy),
         egress_allow=tuple(settings.EGRESS_ALLOW),
         file_root=str(file_root_of(connector.workspace)),
+        gate=open_gate(connector, policy, run=run, scope_id=integration.pk if integration else connector.pk),
     )
     return registry.get(connector.plugin)(context)
 

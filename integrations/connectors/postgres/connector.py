@@ -9,6 +9,7 @@ from typing import ClassVar
 from psycopg import sql
 
 from accounts.errors import SignalboxError
+from integrations.connectors.gate import gated
 from integrations.connectors.base import (
     Batch,
     CheckResult,
@@ -140,7 +141,11 @@ class PostgresConnector:
             idle_seconds=limits.read_timeout_seconds * 4 if reading else min(10.0, limits.read_timeout_seconds),
             read_only=reading,
         )
-        return Session(self._settings.conninfo(self._context.egress_allow, limits), bounds, doing)
+        gate = self._context.gate
+        return gated(gate, lambda leave: Session(self._conninfo(), bounds, doing, on_close=leave))
+
+    def _conninfo(self) -> str:
+        return self._settings.conninfo(self._context.egress_allow, self._context.limits)
 
 
 def _batches(session: Session, table: catalogue.Table, request: ReadRequest) -> Iterator[Batch]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -52,8 +52,8 @@ class Session:
     The driver's own transactions would begin the next one at every commit, and so sit idle in it.
     """
 
-    def __init__(self, conninfo: str, bounds: Bounds, doing: Doing) -> None:
-        self.doing = doing
+    def __init__(self, conninfo: str, bounds: Bounds, doing: Doing, *, on_close: Callable[[], None]) -> None:
+        self.doing, self._on_close = doing, on_close
         with self._declared_errors():
             self._connection = dbapi.connect(conninfo, autocommit=True)
         try:
@@ -134,6 +134,7 @@ class Session:
     def close(self) -> None:
         """Close the connection; an open transaction rolls back."""
         self._connection.close()
+        self._on_close()
 
     @contextmanager
     def _declared_errors(self) -> Iterator[None]:
