@@ -7,7 +7,6 @@ it. A rule that nothing would act on does not exist here, so it cannot be saved.
 
 from integrations.domain.policy.inheritance import (
     INSTANCE,
-    LEVELS,
     Bound,
     EffectivePolicy,
     EffectiveRule,
@@ -17,7 +16,17 @@ from integrations.domain.policy.inheritance import (
 from integrations.domain.policy.lists import Item, ListRule
 from integrations.domain.policy.problems import contradictions, limit_problems, loosened, misplaced, problems_of
 from integrations.domain.policy.registry import RULES, SECTIONS
-from integrations.domain.policy.rule import ChoiceRule, Number, NumberRule, Rule, RuleKind, SwitchRule, Tighter, Value
+from integrations.domain.policy.rule import (
+    LEVELS,
+    ChoiceRule,
+    Number,
+    NumberRule,
+    Rule,
+    RuleKind,
+    SwitchRule,
+    Tighter,
+    Value,
+)
 
 __all__ = [
     "INSTANCE",

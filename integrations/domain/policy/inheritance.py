@@ -11,10 +11,6 @@ from integrations.domain.policy.registry import RULES
 from integrations.domain.policy.rule import Number, Rule, Value
 
 INSTANCE = "instance"
-WORKSPACE = "workspace"
-CONNECTOR = "connector"
-INTEGRATION = "integration"
-LEVELS = (WORKSPACE, CONNECTOR, INTEGRATION)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,10 @@ from enum import StrEnum
 from math import inf, isfinite
 from typing import TypeGuard
 
+WORKSPACE = "workspace"
+CONNECTOR = "connector"
+INTEGRATION = "integration"
+LEVELS = (WORKSPACE, CONNECTOR, INTEGRATION)
 Number = int | float
 # As JSON holds it: a number, a name, a switch, or a list of items.
 Value = int | float | str | bool | Sequence[object]
@@ -115,7 +119,9 @@ class NumberRule(Rule):
 
     def _rank(self, value: Value) -> float:
         number = float(value)  # type: ignore[arg-type]  # `problem_of` has let only numbers through
-        return inf if self.zero and number == 0 else number
+        if self.zero and number == 0:
+            return inf if self.tighter is Tighter.LOWER else -inf
+        return number
 
 
 @dataclass(frozen=True, kw_only=True)
