@@ -2,52 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.conf import LazySettings
 
-from accounts.models import Workspace
-from accounts.request_context import Actor, acting_as
-from integrations.connectors import registry
 from integrations.domain.guarantee import Guarantee
 from integrations.domain.lifecycle import RunState
 from integrations.faultpoints import armed
 from integrations.models import BatchIntent, DeadLetter, UncertainBatch
 from integrations.services import dead_letters
-from integrations.services.connectors import ConnectorInput, save_connector
-from tests.faults.hostile import HostileServer, hostile
-from tests.faults.remote_world import RESULTS, Remote, make_remote
-from tests.runs.listed import Listed, World
+from tests.faults.hostile import HostileServer
+from tests.faults.remote_world import RESULTS, Remote
+from tests.runs.listed import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 EXACT = [Guarantee.IDEMPOTENCY_KEY, Guarantee.UPSERT_VERSIONED]
 ALL = [*EXACT, Guarantee.APPEND_ONLY]
 POINTS = ["after_claim", "after_prepare", "before_send", "after_write", "before_commit", "after_commit"]
-
-
-@pytest.fixture
-def server() -> Iterator[HostileServer]:
-    with hostile(seed=11) as server:
-        yield server
-
-
-@pytest.fixture
-def source(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setitem(registry.CONNECTORS, "listed", Listed)
-    Listed.world = World()
-    with acting_as(Actor(system="test")):
-        yield Listed.world
-
-
-@pytest.fixture
-def make(db: None, source: World, server: HostileServer, settings: LazySettings) -> Callable[..., Remote]:
-    settings.EGRESS_ALLOW = (server.url.removeprefix("http://"),)
-    workspace = Workspace.objects.create(slug="acme", name="Acme")
-    lists = save_connector(workspace=workspace, connector=None, given=ConnectorInput("lists", "listed", {}))
-    return lambda guarantee, **changes: make_remote(workspace, lists, source, server, guarantee, **changes)
 
 
 def rows(count: int, amount: str = "1") -> list[dict[str, Any]]:
@@ -66,9 +39,9 @@ def doubles_are_marked(remote: Remote) -> bool:
 @pytest.mark.parametrize("point", POINTS)
 @pytest.mark.parametrize("guarantee", ALL)
 def test_a_worker_that_dies_anywhere_loses_nothing_and_doubles_nothing_unmarked(
-    make: Callable[..., Remote], source: World, guarantee: Guarantee, point: str, nth: int
+    remote_of: Callable[..., Remote], source: World, guarantee: Guarantee, point: str, nth: int
 ) -> None:
-    remote = make(guarantee)
+    remote = remote_of(guarantee)
     source.rows = [*rows(24), {"id": None, "amount": "no id"}]
     run = remote.start()
     died = remote.die(run, point, nth)
@@ -85,28 +58,32 @@ def test_a_worker_that_dies_anywhere_loses_nothing_and_doubles_nothing_unmarked(
 @pytest.mark.parametrize("fault", ["500_before", "500_after", "close_before", "close_after"])
 @pytest.mark.parametrize("guarantee", ALL)
 def test_an_answer_that_does_not_come_is_asked_for_again_with_the_same_bytes(
-    make: Callable[..., Remote], source: World, server: HostileServer, guarantee: Guarantee, fault: str
+    remote_of: Callable[..., Remote], source: World, hostile_server: HostileServer, guarantee: Guarantee, fault: str
 ) -> None:
-    remote = make(guarantee)
+    remote = remote_of(guarantee)
     source.rows = rows(12)
-    server.schedule.ask(["", fault, "", fault])
+    hostile_server.schedule.ask(["", fault, "", fault])
     run = remote.work(remote.start())
     assert (run.state, run.read, run.written) == (RunState.SUCCEEDED, 12, 12)
     assert set(remote.ids()) == set(range(12))
     assert doubles_are_marked(remote)
     assert guarantee is Guarantee.APPEND_ONLY or len(remote.ids()) == 12
-    assert server.schedule.happened[fault] == 2
+    assert hostile_server.schedule.happened[fault] == 2
 
 
 @pytest.mark.fault("F21")
 @pytest.mark.parametrize("guarantee", ALL)
 def test_a_destination_that_asks_to_wait_gets_its_slice_back_and_nothing_twice(
-    make: Callable[..., Remote], source: World, server: HostileServer, guarantee: Guarantee, monkeypatch: Any
+    remote_of: Callable[..., Remote],
+    source: World,
+    hostile_server: HostileServer,
+    guarantee: Guarantee,
+    monkeypatch: Any,
 ) -> None:
     monkeypatch.setattr("tests.faults.hostile.RETRY_AFTER_SECONDS", "60")
-    remote = make(guarantee)
+    remote = remote_of(guarantee)
     source.rows = rows(12)
-    server.schedule.ask(["", "429"])
+    hostile_server.schedule.ask(["", "429"])
     run = remote.start()
     remote.slice(run)
     run.refresh_from_db()
@@ -118,11 +95,11 @@ def test_a_destination_that_asks_to_wait_gets_its_slice_back_and_nothing_twice(
 @pytest.mark.fault("F24")
 @pytest.mark.parametrize("guarantee", ALL)
 def test_records_that_are_refused_one_by_one_become_dead_letters_and_the_others_advance(
-    make: Callable[..., Remote], source: World, server: HostileServer, guarantee: Guarantee
+    remote_of: Callable[..., Remote], source: World, hostile_server: HostileServer, guarantee: Guarantee
 ) -> None:
-    remote = make(guarantee, rules={"tolerance.set_aside_percent": 100}, **RESULTS)
+    remote = remote_of(guarantee, rules={"tolerance.set_aside_percent": 100}, **RESULTS)
     source.rows = rows(30)
-    server.schedule.ask(["subset", "", "subset", "shuffle", "subset"])
+    hostile_server.schedule.ask(["subset", "", "subset", "shuffle", "subset"])
     run = remote.work(remote.start())
     refused = {dead_letters.payload_of(letter)["id"] for letter in DeadLetter.objects.filter(run=run)}
     assert (run.state, run.read, run.written + run.set_aside) == (RunState.SUCCEEDED, 30, 30)
@@ -133,11 +110,11 @@ def test_records_that_are_refused_one_by_one_become_dead_letters_and_the_others_
 
 @pytest.mark.fault("F24")
 def test_an_answer_that_miscounts_is_not_believed(
-    make: Callable[..., Remote], source: World, server: HostileServer
+    remote_of: Callable[..., Remote], source: World, hostile_server: HostileServer
 ) -> None:
-    remote = make(Guarantee.IDEMPOTENCY_KEY, **RESULTS)
+    remote = remote_of(Guarantee.IDEMPOTENCY_KEY, **RESULTS)
     source.rows = rows(9)
-    server.schedule.ask(["lie"] * 5)
+    hostile_server.schedule.ask(["lie"] * 5)
     run = remote.start()
     remote.slice(run)
     run.refresh_from_db()
@@ -150,12 +127,12 @@ def test_an_answer_that_miscounts_is_not_believed(
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("guarantee", ALL)
 def test_a_storm_of_faults_and_deaths_loses_nothing(
-    make: Callable[..., Remote], source: World, server: HostileServer, guarantee: Guarantee, seed: int
+    remote_of: Callable[..., Remote], source: World, hostile_server: HostileServer, guarantee: Guarantee, seed: int
 ) -> None:
-    remote = make(guarantee, records_per_request=2, **RESULTS)
+    remote = remote_of(guarantee, records_per_request=2, **RESULTS)
     source.rows = rows(40)
     storm = ["500_after", "", "close_after", "429", "", "lie", "500_before", "shuffle", "", "close_before"]
-    server.schedule.ask(storm[seed:] + storm[:seed] + storm)
+    hostile_server.schedule.ask(storm[seed:] + storm[:seed] + storm)
     run = remote.start()
     for nth in range(1, 6):
         remote.die(run, POINTS[(seed + nth) % len(POINTS)], nth % 3 + 1)
@@ -168,9 +145,9 @@ def test_a_storm_of_faults_and_deaths_loses_nothing(
 
 @pytest.mark.fault("F3")
 def test_what_is_stored_before_it_is_sent_is_encrypted_and_gone_when_it_is_committed(
-    make: Callable[..., Remote], source: World
+    remote_of: Callable[..., Remote], source: World
 ) -> None:
-    remote = make(Guarantee.IDEMPOTENCY_KEY)
+    remote = remote_of(Guarantee.IDEMPOTENCY_KEY)
     source.rows = rows(6, amount="strictly-confidential")
     run = remote.start()
     assert remote.die(run, "before_send")
@@ -182,9 +159,9 @@ def test_what_is_stored_before_it_is_sent_is_encrypted_and_gone_when_it_is_commi
 
 
 def test_what_changed_in_the_source_meanwhile_does_not_change_what_is_sent_again(
-    make: Callable[..., Remote], source: World
+    remote_of: Callable[..., Remote], source: World
 ) -> None:
-    remote = make(Guarantee.IDEMPOTENCY_KEY)
+    remote = remote_of(Guarantee.IDEMPOTENCY_KEY)
     source.rows = rows(6, amount="old")
     run = remote.start()
     assert remote.die(run, "after_write")
@@ -197,9 +174,9 @@ def test_what_changed_in_the_source_meanwhile_does_not_change_what_is_sent_again
 @pytest.mark.fault("F9")
 @pytest.mark.parametrize("guarantee", ALL)
 def test_a_worker_that_wakes_late_cannot_replace_newer_values_or_double(
-    make: Callable[..., Remote], source: World, server: HostileServer, guarantee: Guarantee
+    remote_of: Callable[..., Remote], source: World, hostile_server: HostileServer, guarantee: Guarantee
 ) -> None:
-    remote = make(guarantee)
+    remote = remote_of(guarantee)
     source.rows = rows(6, amount="old")
     first = remote.start()
     paused: list[str] = []
@@ -215,7 +192,7 @@ def test_a_worker_that_wakes_late_cannot_replace_newer_values_or_double(
 
     with armed(take_its_run_over):
         remote.slice(first)
-    records = server.store.contents()
+    records = hostile_server.store.contents()
     expected = {"new"} if guarantee is Guarantee.UPSERT_VERSIONED else {"old", "new"}
     assert {record["amount"] for record in records} == expected
     assert sum(record["amount"] == "new" for record in records) == 6
