@@ -6,11 +6,14 @@ from integrations.domain.policy.rule import Rule
 from integrations.domain.policy.rules import (
     breaker,
     budget,
+    freshness,
     limit,
     masking,
     partitions,
     redrive,
+    retention,
     retry,
+    slo,
     timeout,
     tolerance,
 )
@@ -25,6 +28,9 @@ _MODULES = (
     partitions,
     redrive,
     masking,
+    retention,
+    freshness,
+    slo,
 )
 
 SECTIONS: dict[str, str] = dict(module.SECTION for module in _MODULES)
