@@ -18,6 +18,7 @@ from integrations.domain.lifecycle import ACTIVE_STATES, RunState
 from integrations.errors import LEASE_LOST, RUN_CANCELLED, StopRun
 from integrations.hints import hint
 from integrations.models import Deployment, Run
+from integrations.services.owed_starts import owe_starts
 from integrations.services.partitions import child_stopped
 from integrations.services.policy_actions import note_failure
 from integrations.services.runs import counts, reopen_letters, tell
@@ -151,6 +152,7 @@ def succeed_run(claim: Claim, *, warnings: list[str]) -> None:
         for warning in warnings:
             tell(run, "run.warning", warning, level="warning")
         tell(run, "run.succeeded", f"{run.written:,} records written.", data=counts(run))
+        owe_starts(run)
         child_stopped(run)
 
 

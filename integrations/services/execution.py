@@ -43,6 +43,7 @@ from integrations.pipeline.delivery import deliver
 from integrations.pipeline.ports import SliceEnd
 from integrations.pipeline.runner import SlicePlan, run_slice
 from integrations.services import claims
+from integrations.services.chains import start_owed
 from integrations.services.claims import Claim
 from integrations.services.connectors import note_use, open_plugin
 from integrations.services.cutting import cut_run, may_be_cut, partition_of, resume_partitions
@@ -245,6 +246,7 @@ def _ended(run: Run, claim: Claim, end: SliceEnd, policy: EffectivePolicy) -> Ru
     if run.batches > 1:
         note_in_run(run, "limit.batch_records", f"cut {run.read:,} records into {run.batches:,} batches")
     reach("after_finish")
+    start_owed(upstream_run=run.pk)
     for connector in _used(run):
         note_use(connector=connector)
     return RunState.SUCCEEDED

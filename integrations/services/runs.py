@@ -27,6 +27,7 @@ def start_run(
     user: User | None = None,
     due_at: datetime | None = None,
     continues: Run | None = None,
+    upstream: Run | None = None,
 ) -> Run:
     """Queue a run of the deployment's version and hint a worker. Raises Conflict where one is active already."""
     if not deployment.enabled and trigger is Trigger.SCHEDULE:
@@ -44,6 +45,7 @@ def start_run(
                 requested_by=user,
                 due_at=due_at,
                 continues=continues,
+                upstream=upstream,
                 next_attempt_at=Now(),
                 start_cursor=start_cursor,
                 cursor=start_cursor,

@@ -27,7 +27,9 @@ HOURLY = Timetable(ScheduleKind.INTERVAL, every_seconds=3600)
 def set_due(deployment: Deployment, misfire: Misfire, missed: int = 1, catch_up_most: int = 100) -> datetime:
     """An hourly schedule whose last `missed` due times have come; returns the first of them."""
     schedules.set_plan(deployment=deployment, plan=Plan(HOURLY, misfire, catch_up_most))
-    first = Schedule.objects.get().next_due_at - timedelta(hours=missed)  # type: ignore[operator]  # it is enabled
+    following = Schedule.objects.get().next_due_at
+    assert following is not None
+    first = following - timedelta(hours=missed)
     Schedule.objects.update(next_due_at=first)
     return first
 

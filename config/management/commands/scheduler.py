@@ -12,7 +12,7 @@ from config import logging as signalbox_logging
 from config.connections import keep_open
 from config.heartbeat import process_name
 from config.scheduler import Job, run_loop
-from integrations.services import picking, ticking
+from integrations.services import chains, picking, ticking
 from monitoring.services.heartbeats import beat
 
 
@@ -35,6 +35,7 @@ class Command(BaseCommand):
             [
                 Job("heartbeat", settings.HEARTBEAT_SECONDS, lambda: beat("scheduler", name)),
                 Job("tick", settings.TICK_SECONDS, ticking.tick),
+                Job("chains", settings.RECONCILE_SECONDS, chains.start_owed),
                 Job("reconcile", settings.RECONCILE_SECONDS, picking.reconcile),
             ],
             stop,

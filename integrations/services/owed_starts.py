@@ -1,0 +1,18 @@
+"""Writes down, in the transaction that ends a run, which chained deployments are to start after it."""
+
+from __future__ import annotations
+
+from integrations.models import Chain, ChainStart, Run
+
+
+def owe_starts(run: Run) -> None:
+    """Note a start for every chain that follows the run that has just succeeded; a partition has none of its own."""
+    if run.parent_id is not None:
+        return
+    chains = Chain.objects.filter(upstream=run.deployment_id)
+    if run.has_warnings:
+        chains = chains.filter(after_warnings=True)
+    ChainStart.objects.bulk_create(
+        [ChainStart(chain_id=chain, upstream_run=run) for chain in chains.values_list("pk", flat=True)],
+        ignore_conflicts=True,
+    )
