@@ -14,6 +14,7 @@ from integrations.models.masking_key import MaskingKey
 from integrations.models.policy import Policy
 from integrations.models.rule_action import RuleAction
 from integrations.models.run import Run, RunBatch
+from integrations.models.schema_change import SchemaChange
 
 __all__ = [
     "ApprovalRequest",
@@ -38,5 +39,6 @@ __all__ = [
     "Run",
     "RunBatch",
     "Schedule",
+    "SchemaChange",
     "UncertainBatch",
 ]

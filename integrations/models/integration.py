@@ -73,7 +73,8 @@ class Deployment(WorkspaceModel):
     """The version that is active in an environment.
 
     `fence` rises with every claim of any of its runs, so that a destination can refuse whoever claimed earlier.
-    `cursor` is where an incremental read goes on; `epoch` rises when a person resets it.
+    `cursor` is where an incremental read goes on; `epoch` rises when a person resets it. `source_columns` are the
+    source's columns as they were last known and accepted: name to type.
     """
 
     integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="deployments")
@@ -84,6 +85,7 @@ class Deployment(WorkspaceModel):
     epoch = models.PositiveIntegerField(default=0)
     cursor = models.JSONField(null=True, blank=True)
     cursor_at = models.DateTimeField(null=True, blank=True)
+    source_columns = models.JSONField(null=True, blank=True)
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = WorkspaceManager["Deployment"]()

@@ -6,6 +6,7 @@ from integrations.domain.policy.rule import Rule
 from integrations.domain.policy.rules import (
     breaker,
     budget,
+    drift,
     freshness,
     limit,
     masking,
@@ -16,6 +17,7 @@ from integrations.domain.policy.rules import (
     slo,
     timeout,
     tolerance,
+    volume,
 )
 
 _MODULES = (
@@ -25,6 +27,8 @@ _MODULES = (
     budget,
     breaker,
     tolerance,
+    volume,
+    drift,
     partitions,
     redrive,
     masking,
