@@ -1,0 +1,138 @@
+"""Judges freshness and service levels by the policies, and tells each change once, however many schedulers judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Count, OuterRef, Q, Subquery
+
+from accounts.models import Workspace
+from integrations import events
+from integrations.domain.freshness import stale_since
+from integrations.domain.lifecycle import RunState
+from integrations.domain.policy import EffectivePolicy
+from integrations.domain.slo import WINDOW_DAYS, ErrorBudget
+from integrations.models import Deployment, Freshness, Run
+from integrations.services.clock import database_now
+from integrations.services.policies import laid_over
+from integrations.services.policy_actions import note_action
+from integrations.services.policy_places import default_of
+
+LONGEST = "freshness.longest_minutes"
+TARGET = "slo.success_percent"
+
+
+@dataclass(frozen=True)
+class _Judged:
+    deployment: Deployment
+    policy: EffectivePolicy
+    last_success: datetime | None
+
+
+def judge_freshness() -> int:
+    """Compare every deployment with its policy; return how many became stale or fresh again."""
+    now = database_now()
+    return sum(_judge(each, now) for each in _all())
+
+
+def error_budget(deployment: Deployment, policy: EffectivePolicy, now: datetime) -> ErrorBudget | None:
+    """What is left of the policy's success target over the last 30 days; None without a target."""
+    target = float(policy.value(TARGET))
+    if not target:
+        return None
+    ended = Run.objects.filter(
+        deployment=deployment, parent=None, finished_at__gt=now - timedelta(days=WINDOW_DAYS), finished_at__lte=now
+    )
+    counts = ended.aggregate(
+        succeeded=Count("id", filter=Q(state=RunState.SUCCEEDED)), failed=Count("id", filter=Q(state=RunState.FAILED))
+    )
+    return ErrorBudget(target, counts["succeeded"], counts["failed"])
+
+
+def _all() -> Iterator[_Judged]:
+    succeeded = Run.objects.filter(deployment=OuterRef("pk"), parent=None, state=RunState.SUCCEEDED).order_by("-id")
+    for workspace in Workspace.objects.all():
+        default = default_of(workspace)
+        rows = (
+            Deployment.objects.of(workspace)
+            .select_related("integration__policy", "version__source__policy", "workspace")
+            .annotate(last_success=Subquery(succeeded.values("finished_at")[:1]))
+        )
+        for deployment in rows.defer("version__mapping", "cursor"):
+            policy = laid_over(default, deployment.version.source, deployment.integration)
+            yield _Judged(deployment, policy, getattr(deployment, "last_success", None))
+
+
+def _judge(judged: _Judged, now: datetime) -> bool:
+    deployment, longest = judged.deployment, int(judged.policy.value(LONGEST))
+    since = stale_since(
+        last_success=judged.last_success,
+        created_at=deployment.created_at,
+        longest_minutes=longest if deployment.enabled else 0,
+        now=now,
+    )
+    _note_budget(judged, now)
+    if since is None:
+        return _became_fresh(deployment)
+    return _became_stale(judged, since, longest)
+
+
+def _became_fresh(deployment: Deployment) -> bool:
+    with transaction.atomic():
+        gone, _ = Freshness.objects.filter(deployment=deployment).delete()
+        if gone:
+            _tell(deployment, "integration.fresh", "Fresh again.", "info")
+    return bool(gone)
+
+
+def _became_stale(judged: _Judged, since: datetime, longest: int) -> bool:
+    deployment = judged.deployment
+    with transaction.atomic():
+        row, made = Freshness.objects.get_or_create(
+            deployment=deployment,
+            defaults={
+                "workspace": deployment.workspace,
+                "since": since,
+                "last_success_at": judged.last_success,
+                "longest_minutes": longest,
+            },
+        )
+        if made:
+            last = f"{row.last_success_at:%Y-%m-%d %H:%M} UTC" if row.last_success_at else "never"
+            what = f"Stale: the last success ({last}) is older than {longest:,} min."
+            _tell(deployment, "integration.stale", what, "warning")
+            _note(deployment, LONGEST, "found the integration stale")
+    return made
+
+
+def _note_budget(judged: _Judged, now: datetime) -> None:
+    if not judged.policy.value(TARGET):
+        return
+    budget = error_budget(judged.deployment, judged.policy, now)
+    if budget and not budget.is_met:
+        words = f"found the error budget spent: {budget.failed:,} of {budget.judged:,} runs failed"
+        _note(judged.deployment, TARGET, words, every_seconds=3600)
+
+
+def _tell(deployment: Deployment, kind: str, message: str, level: str) -> None:
+    events.append(
+        workspace=deployment.workspace,
+        topic="integration",
+        object_id=deployment.integration_id,
+        kind=kind,
+        message=message,
+        level=level,
+    )
+
+
+def _note(deployment: Deployment, rule: str, what: str, *, every_seconds: float = 0) -> None:
+    note_action(
+        workspace_id=deployment.workspace_id,
+        rule=rule,
+        scope_id=deployment.integration_id,
+        what=what,
+        every_seconds=every_seconds,
+    )
