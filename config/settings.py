@@ -271,6 +271,8 @@ SLICE_SECONDS = env.float("SIGNALBOX_SLICE_SECONDS", default=30.0)
 TICK_SECONDS = env.float("SIGNALBOX_TICK_SECONDS", default=1.0)
 RECONCILE_SECONDS = env.float("SIGNALBOX_RECONCILE_SECONDS", default=2.0)
 HEARTBEAT_SECONDS = env.float("SIGNALBOX_HEARTBEAT_SECONDS", default=2.0)
+FRESHNESS_SECONDS = env.float("SIGNALBOX_FRESHNESS_SECONDS", default=10.0)
+RETENTION_SECONDS = env.float("SIGNALBOX_RETENTION_SECONDS", default=3600.0)
 # How long a worker that is told to stop may go on with the slice that it runs.
 SHUTDOWN_SECONDS = env.float("SIGNALBOX_SHUTDOWN_SECONDS", default=30.0)
 WORKER_CONCURRENCY = env.int("SIGNALBOX_WORKER_CONCURRENCY", default=2)

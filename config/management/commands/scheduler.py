@@ -12,7 +12,7 @@ from config import logging as signalbox_logging
 from config.connections import keep_open
 from config.heartbeat import process_name
 from config.scheduler import Job, run_loop
-from integrations.services import chains, picking, ticking
+from integrations.services import chains, freshness, picking, retention, ticking
 from monitoring.services.heartbeats import beat
 
 
@@ -37,6 +37,8 @@ class Command(BaseCommand):
                 Job("tick", settings.TICK_SECONDS, ticking.tick),
                 Job("chains", settings.RECONCILE_SECONDS, chains.start_owed),
                 Job("reconcile", settings.RECONCILE_SECONDS, picking.reconcile),
+                Job("freshness", settings.FRESHNESS_SECONDS, freshness.judge_freshness),
+                Job("retention", settings.RETENTION_SECONDS, retention.sweep),
             ],
             stop,
         )
