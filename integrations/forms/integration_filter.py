@@ -11,7 +11,8 @@ from integrations.domain.lifecycle import RunState
 from integrations.models import Connector
 
 NEVER = "never"
-STATES = (*((state.value, state.value) for state in RunState), (NEVER, "never ran"))
+STALE = "stale"
+STATES = (*((state.value, state.value) for state in RunState), (NEVER, "never ran"), (STALE, "stale"))
 LETTERS = (("open", "with open dead letters"),)
 SWITCH = (("on", "switched on"), ("off", "switched off"))
 

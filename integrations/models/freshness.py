@@ -21,5 +21,11 @@ class Freshness(WorkspaceModel):
     class Meta:
         verbose_name_plural = "freshness"
 
+    @property
+    def words(self) -> str:
+        """What it is that is too old."""
+        last = f"{self.last_success_at:%Y-%m-%d %H:%M} UTC" if self.last_success_at else "never"
+        return f"The last success ({last}) is older than the {self.longest_minutes:,} min that the policy allows."
+
     def __str__(self) -> str:
         return f"{self.deployment} is stale since {self.since:%Y-%m-%d %H:%M}"

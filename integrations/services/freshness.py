@@ -101,9 +101,7 @@ def _became_stale(judged: _Judged, since: datetime, longest: int) -> bool:
             },
         )
         if made:
-            last = f"{row.last_success_at:%Y-%m-%d %H:%M} UTC" if row.last_success_at else "never"
-            what = f"Stale: the last success ({last}) is older than {longest:,} min."
-            _tell(deployment, "integration.stale", what, "warning")
+            _tell(deployment, "integration.stale", f"Stale. {row.words}", "warning")
             _note(deployment, LONGEST, "found the integration stale")
     return made
 

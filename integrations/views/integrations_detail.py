@@ -18,8 +18,10 @@ from integrations.domain.guarantee import EXPLANATIONS, Guarantee
 from integrations.domain.lifecycle import DeadLetterState, RunState
 from integrations.domain.policy import SECTIONS, EffectiveRule
 from integrations.domain.schedule import upcoming
+from integrations.domain.slo import ErrorBudget
 from integrations.forms.integration_rules import rows_of_mapping
 from integrations.models import Connector, DeadLetter, Deployment, IntegrationVersion, Run, Schedule
+from integrations.services.freshness import error_budget
 from integrations.services.policies import effective_policy
 from integrations.services.policy_actions import LastAction, last_actions
 from integrations.services.schedules import timetable_of
@@ -69,6 +71,7 @@ def integration_detail(request: WorkspaceRequest, integration_id: object) -> Htt
         "runs": runs[:SHOWN],
         "has_more": len(runs) > SHOWN,
         "figures": _figures(deployment, runs),
+        "budget": _budget(deployment),
     }
     if request.htmx and not request.htmx.history_restore_request:
         return render(request, "integrations/_integration_overview.html", context)
@@ -106,7 +109,7 @@ def deployment_of(request: WorkspaceRequest, integration_id: object) -> Deployme
     """The integration's deployment in the workspace, with what every page of it shows; 404 where there is none."""
     rows = Deployment.objects.of(request.workspace).select_related(
         "workspace", "integration__workspace", "integration__policy", "integration__created_by",
-        "version__source__policy", "version__destination__policy", "version__created_by", "schedule",
+        "version__source__policy", "version__destination__policy", "version__created_by", "schedule", "staleness",
     )  # fmt: skip
     return get_object_or_404(rows, integration_id=integration_id)
 
@@ -164,6 +167,13 @@ def _figures(deployment: Deployment, runs: list[Run]) -> Figures:
         written=sum(run.written for run in runs),
         open_letters=letters.count(),
     )
+
+
+def _budget(deployment: Deployment) -> ErrorBudget | None:
+    policy = effective_policy(
+        workspace=deployment.workspace, connector=deployment.version.source, integration=deployment.integration
+    )
+    return error_budget(deployment, policy, timezone.now())
 
 
 def _policy_sections(

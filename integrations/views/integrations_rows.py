@@ -11,7 +11,7 @@ from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 from accounts.models import Workspace
 from integrations.connectors import registry
 from integrations.domain.lifecycle import DeadLetterState
-from integrations.forms.integration_filter import NEVER
+from integrations.forms.integration_filter import NEVER, STALE
 from integrations.models import DeadLetter, Deployment, Integration, Run
 from integrations.views.integrations_words import schedule_words
 
@@ -54,7 +54,9 @@ def wanted_of(workspace: Workspace, wanted: Wanted) -> QuerySet[Integration]:
         found = found.filter(deployments__enabled=wanted.enabled)
     if wanted.has_letters:
         found = found.filter(pk__in=_open_letters().filter(workspace=OuterRef("workspace")).values("integration"))
-    if wanted.state:
+    if wanted.state == STALE:
+        found = found.filter(deployments__staleness__isnull=False)
+    elif wanted.state:
         last = (
             Run.objects.filter(deployment__integration=OuterRef("pk"), parent=None).order_by("-id").values("state")[:1]
         )
@@ -69,7 +71,7 @@ def rows_of(workspace: Workspace, page: Sequence[Integration]) -> list[Row]:
         deployment.integration_id: deployment
         for deployment in Deployment.objects.of(workspace)
         .filter(integration__in=page)
-        .select_related("version__source", "version__destination", "schedule")
+        .select_related("version__source", "version__destination", "schedule", "staleness")
         .defer("cursor", "version__mapping")
     }
     last = Run.objects.filter(deployment=OuterRef("pk"), parent=None).order_by("-id").values("pk")[:1]

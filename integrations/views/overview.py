@@ -14,7 +14,7 @@ from accounts.requests import WorkspaceRequest
 from integrations.domain.lifecycle import RunState
 from integrations.domain.windows import DEFAULT_WINDOW, WINDOWS, Window
 from integrations.forms.run import RETRYING, in_state
-from integrations.models import Connector, Credential, Integration, Run
+from integrations.models import Connector, Credential, Freshness, Integration, Run
 from integrations.models.connector import CheckState
 from integrations.services.overview import curve_of
 from integrations.views.overview_figures import chart_of, figures_context
@@ -55,7 +55,8 @@ def _window(request: WorkspaceRequest) -> Window:
 
 
 def _figures(request: WorkspaceRequest) -> dict[str, Any]:
-    return figures_context(request.workspace, _window(request), timezone.now())
+    stale = Freshness.objects.of(request.workspace).select_related("deployment__integration").order_by("since")
+    return {**figures_context(request.workspace, _window(request), timezone.now()), "stale": list(stale)}
 
 
 def _connectors(request: WorkspaceRequest) -> dict[str, Any]:

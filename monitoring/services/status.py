@@ -74,7 +74,7 @@ def _deployments(workspace: Workspace) -> QuerySet[Deployment]:
     agreeing = ended.filter(id__gt=Coalesce(OuterRef("last_that_differed"), Value(UUID(int=0)))).order_by("id")
     return (
         Deployment.objects.of(workspace)
-        .select_related("integration")
+        .select_related("integration", "staleness")
         .annotate(last_state=Subquery(ended.values("state")[:1]))
         .annotate(last_that_differed=Subquery(differed.values("id")[:1]))
         .annotate(since=Subquery(agreeing.values("finished_at")[:1]))
@@ -89,6 +89,9 @@ def _integration(deployment: Deployment) -> Line:
     if deployment.last_state is None:  # type: ignore[attr-defined]  # annotated above
         return Line(name, "idle", "never ran", deployment.created_at)
     state, word = _OF_RUN[RunState(deployment.last_state)]  # type: ignore[attr-defined]  # annotated above
+    staleness = getattr(deployment, "staleness", None)
+    if staleness and state == "ok":
+        return Line(name, "warn", "stale", staleness.since)
     return Line(name, state, word, deployment.since)  # type: ignore[attr-defined]  # annotated above
 
 
@@ -115,6 +118,9 @@ def _verdict(lines: list[Line], workers: list[Line]) -> tuple[str, str]:
     failing = [line.name for line in lines if line.state == "bad"]
     if failing:
         return "bad", f"{_listed(failing)} {'is' if len(failing) == 1 else 'are'} failing."
+    stale = [line.name for line in lines if line.word == "stale"]
+    if stale:
+        return "warn", f"{_listed(stale)} {'is' if len(stale) == 1 else 'are'} stale: the last success is too old."
     return "ok", "Everything works."
 
 
