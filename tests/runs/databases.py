@@ -51,10 +51,12 @@ def either_database(request: pytest.FixtureRequest, django_db_blocker: DjangoDbB
 
 
 @contextmanager
-def control_database(url: str) -> Iterator[None]:
+def control_database(url: str, unreachable_seconds: float = 8) -> Iterator[None]:
     """Let every thread of this process use another control database."""
     before = connections.settings["default"]
-    bounds = postgres_options(lock_seconds=5, statement_seconds=30, idle_seconds=5, unreachable_seconds=8)
+    bounds = postgres_options(
+        lock_seconds=2, statement_seconds=30, idle_seconds=5, unreachable_seconds=unreachable_seconds
+    )
     connections["default"].close()
     connections.settings["default"] = {**before, **environ.Env.db_url_config(url), "OPTIONS": bounds}
     del connections["default"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -41,8 +41,10 @@ class World:
     refuse: frozenset[int] = frozenset()
     batch_records: int = 10
     has_schema: bool = True
+    schema: pa.Schema = SCHEMA
     staged: int = 0
     reads: list[Any] = field(default_factory=list)
+    on_write: Callable[[int], object] = lambda _: None
 
 
 class Listed:
@@ -63,7 +65,7 @@ class Listed:
         return [self.describe("rows")]
 
     def describe(self, stream: str) -> Stream:
-        schema = SCHEMA if self.world.has_schema else None
+        schema = self.world.schema if self.world.has_schema else None
         return Stream(stream, schema, primary_key=("id",), cursor_fields=("id",))
 
     def read(self, request: ReadRequest) -> Iterator[Batch]:
@@ -76,7 +78,7 @@ class Listed:
             part = world.rows[row : row + world.batch_records]
             end = row + len(part)
             yield Batch(
-                pa.RecordBatch.from_pylist(part, schema=SCHEMA),
+                pa.RecordBatch.from_pylist(part, schema=request.schema or world.schema),
                 {"row": end},
                 read_bytes=len(part) * 8,
                 progress=end / len(world.rows),
@@ -105,6 +107,7 @@ class ListedWriter(TransactionalWriter):
 
     def write(self, records: pa.RecordBatch, commit: Commit) -> None:
         self._fence()
+        self.world.on_write(commit.batch_number)
         self._strike("before")
         self.probe(records)
         self.world.stored += records.to_pylist()
