@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -54,6 +55,7 @@ class Bench:
         """All figures."""
         figures: dict[str, Any] = {"rows": self.rows, "rest_rows": self.rest_rows, "turns": turns}
         figures |= self.compare("csv_postgres", turns, self.psql_csv, self.ours_csv, "csv")
+        figures |= self.partitioned(turns)
         figures |= self.compare("postgres_postgres", turns, self.psql_copy, self.ours_postgres, "postgres")
         figures |= self.rest(turns)
         slow = [self.dlt("default", "csv", str(self.small_csv), min(DLT_DEFAULT_ROWS, self.rows)) for _ in range(1)]
@@ -80,6 +82,27 @@ class Bench:
             f"{name}_peak_mb": max(case["peak_mb"] for case in found["ours"]),
             f"{name}_dlt_tuned_peak_mb": max(case["peak_mb"] for case in found["dlt_tuned"]),
             f"{name}_equal": all(case["equal"] for case in found["ours"]),
+        }
+
+    def partitioned(self, turns: int) -> dict[str, Any]:
+        """A file of twice the rows, cut in two and read by two workers, and psql's time for it, in turn."""
+        rows, self.rows = self.rows, 2 * self.rows
+        found: dict[str, list[dict[str, Any]]] = {"psql": [], "ours": []}
+        write_csv(self.csv, self.rows)
+        for turn in range(turns):
+            found["psql"].append(self.psql_csv())
+            found["ours"].append(self.ours_partitioned())
+            show("csv_postgres_partitioned", turn, found)
+        self.rows = rows
+        write_csv(self.csv, self.rows)
+        self.psql_csv()
+        return {
+            "csv_postgres_partitioned_rows": 2 * rows,
+            "csv_postgres_partitioned_rows_per_second": med(found["ours"], "rows_per_second"),
+            "csv_postgres_partitioned_psql_rows_per_second": med(found["psql"], "rows_per_second"),
+            "csv_postgres_partitioned_vs_psql": ratio(found["ours"], found["psql"]),
+            "csv_postgres_partitioned_peak_mb": max(case["peak_mb"] for case in found["ours"]),
+            "csv_postgres_partitioned_equal": all(case["equal"] for case in found["ours"]),
         }
 
     def rest(self, turns: int) -> dict[str, Any]:
@@ -145,15 +168,25 @@ class Bench:
         }
         return self.ours("rest_api", settings, "bulk", "--mapping", "bulk", "--bearer", TOKEN, same_as="")
 
-    def ours(self, plugin: str, settings: dict[str, Any], stream: str, *more: str, same_as: str) -> dict[str, Any]:
-        """One run in a fresh process, and whether the table then holds exactly what it should."""
+    def ours_partitioned(self) -> dict[str, Any]:
+        """CSV -> PostgreSQL by a run in two partitions, on two workers, with the control plane in the same server."""
+        self.server.query("DROP DATABASE IF EXISTS control WITH (FORCE)")
+        self.server.query("CREATE DATABASE control")
+        control = self.server.url.rpartition("/")[0] + "/control"
+        return self.ours("files", {"format": "csv"}, "records.csv", same_as="plain", control=control)
+
+    def ours(
+        self, plugin: str, settings: dict[str, Any], stream: str, *more: str, same_as: str, control: str = ""
+    ) -> dict[str, Any]:
+        """One run in fresh processes, and whether the table then holds exactly what it should."""
         self.fresh("ours")
+        case_name = "partitioned" if control else "ours"
         command = [
-            sys.executable, "-m", "benchmarks.cases.ours", "--plugin", plugin, "--settings", json.dumps(settings),
-            "--stream", stream, "--destination", json.dumps(self.connection()), "--table", "ours",
+            sys.executable, "-m", f"benchmarks.cases.{case_name}", "--plugin", plugin, "--settings",
+            json.dumps(settings), "--stream", stream, "--destination", json.dumps(self.connection()), "--table", "ours",
             "--allow", f"127.0.0.1:{self.server.port},127.0.0.1:{self.shop_port}", "--root", str(self.folder), *more,
         ]  # fmt: skip
-        case = last_line(command, cwd=ROOT)
+        case = last_line(command, cwd=ROOT, **({"DATABASE_URL": control} if control else {}))
         case["equal"] = self.is_equal(same_as)
         return case
 
@@ -197,10 +230,11 @@ def prepare_dlt() -> None:
     stamp.touch()
 
 
-def last_line(command: list[str], cwd: Path) -> dict[str, Any]:
+def last_line(command: list[str], cwd: Path, **environment: str) -> dict[str, Any]:
     """Run a case and read the JSON of its last line; what it printed is shown where it failed."""
     started = time.monotonic()
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    settings = {**os.environ, **environment}
+    done = subprocess.run(command, cwd=cwd, env=settings, capture_output=True, text=True, check=False)
     if done.returncode:
         raise SystemExit(f"{' '.join(command)}\n{done.stdout}\n{done.stderr}")
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])

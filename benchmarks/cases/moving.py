@@ -10,7 +10,7 @@ from typing import Any
 from accounts.models import Workspace
 from accounts.request_context import Actor, acting_as
 from integrations.domain.lifecycle import RunState, Trigger
-from integrations.models import Connector, Credential, Run
+from integrations.models import Connector, Credential, Policy, Run
 from integrations.services import integrations, runs
 from integrations.services.connectors import ConnectorInput, save_connector
 from integrations.services.credentials import create_credential
@@ -43,7 +43,17 @@ MAPPINGS = {
 
 
 def move(given: argparse.Namespace) -> dict[str, Any]:
-    """Build connectors, mapping and integration; work the run's slices; return its figures."""
+    """Start a run, work its slices in this process; return its figures."""
+    with acting_as(Actor(system="benchmark")):
+        run = start(given, {"partitions.most": 1})
+        while execute_slice(run_id=run.pk, worker="benchmark") is RunState.RUNNING:
+            pass
+    run.refresh_from_db()
+    return figures(run)
+
+
+def start(given: argparse.Namespace, rules: dict[str, int]) -> Run:
+    """Build connectors, mapping and integration under a policy of these rules, and start a run."""
     with acting_as(Actor(system="benchmark")):
         workspace = Workspace.objects.create(slug=Path(given.root).name, name="Bench")
         source, destination = connectors(workspace, given)
@@ -54,12 +64,11 @@ def move(given: argparse.Namespace) -> dict[str, Any]:
         mapping = {"fields": fields, "filter": ""}
         ends = (source, given.stream, destination, given.table)
         flow = integrations.Flow(*ends, mapping, key=("id",), primary_key=("id",))
-        made = integrations.create_integration(workspace=workspace, name="bench", description="", flow=flow, user=None)
-        run = runs.start_run(deployment=made.deployments.get(), trigger=Trigger.MANUAL)
-        while execute_slice(run_id=run.pk, worker="benchmark") is RunState.RUNNING:
-            pass
-    run.refresh_from_db()
-    return figures(run)
+        policy = Policy.objects.create(workspace=workspace, name="bench", rules=rules)
+        made = integrations.create_integration(
+            workspace=workspace, name="bench", description="", flow=flow, user=None, policy=policy
+        )
+        return runs.start_run(deployment=made.deployments.get(), trigger=Trigger.MANUAL)
 
 
 def connectors(workspace: Workspace, given: argparse.Namespace) -> tuple[Connector, Connector]:

@@ -16,8 +16,8 @@ import django
 from django.core.management import call_command
 
 
-def main() -> None:
-    """Set a throw-away instance up, run once, print one line of JSON."""
+def arguments() -> argparse.ArgumentParser:
+    """What is moved from where to where."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--plugin", required=True)
     parser.add_argument("--settings", required=True, type=json.loads)
@@ -29,16 +29,26 @@ def main() -> None:
     parser.add_argument("--mapping", choices=("records", "bulk"), default="records")
     parser.add_argument("--signed-in", action="store_true")
     parser.add_argument("--bearer", default="")
-    given = parser.parse_args()
+    return parser
+
+
+def set_up(given: argparse.Namespace, folder: str) -> None:
+    """Let this process, and those that it starts, be a throw-away instance."""
+    os.environ |= {
+        "SIGNALBOX_DATA": folder,
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "SIGNALBOX_EGRESS_ALLOW": given.allow,
+        "SIGNALBOX_FILE_ROOT": str(Path(given.root).resolve().parent),
+        "SIGNALBOX_LOG_LEVEL": "WARNING",
+    }
+    django.setup()
+
+
+def main() -> None:
+    """Set a throw-away instance up, run once, print one line of JSON."""
+    given = arguments().parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        os.environ |= {
-            "SIGNALBOX_DATA": folder,
-            "DJANGO_SETTINGS_MODULE": "config.settings",
-            "SIGNALBOX_EGRESS_ALLOW": given.allow,
-            "SIGNALBOX_FILE_ROOT": str(Path(given.root).resolve().parent),
-            "SIGNALBOX_LOG_LEVEL": "WARNING",
-        }
-        django.setup()
+        set_up(given, folder)
         # The settings are read from the environment above, and models can be imported only after the set-up.
         from benchmarks.cases.moving import move
 
