@@ -3,6 +3,7 @@
 SignalboxError (accounts.errors)
 ├── NeedsPerson     a person must act (settings, credential, schema): the run fails, nothing is retried
 ├── RetryLater      the other side is busy or away: wait, then the same call may work
+│   └── NotYet      nothing was tried: a shared budget is spent, or a circuit breaker is open
 ├── StopRun         this worker must stop now: lease lost, cancelled, or the source makes no progress
 └── RecordsRefused  the destination refused records for their content: halve, and set the bad ones aside
 
@@ -41,6 +42,10 @@ class RetryLater(SignalboxError):
         super().__init__(code, message, what_to_do=what_to_do, **detail)
         self.retry_after_seconds = retry_after_seconds
         self.may_have_arrived = may_have_arrived
+
+
+class NotYet(RetryLater):
+    """Our own limits keep a call back: nothing was tried, so no attempt is used up. `retry_after_seconds` is set."""
 
 
 class StopRun(SignalboxError):
@@ -93,6 +98,26 @@ TIMED_OUT = declare(
 RATE_LIMITED = declare(
     "rate_limited", "The other system asks to slow down.", "Nothing to do: the run goes on when it is allowed to."
 )
+BREAKER_OPEN = declare(
+    "breaker_open",
+    "The circuit breaker of this host is open: too many calls failed, or somebody opened it by hand.",
+    "Nothing to do: the run waits, and one call at a time probes the host. What a hand opened, a hand must close.",
+)
+BUDGET_SPENT = declare(
+    "budget_spent",
+    "The requests that the policies allow for this credential or host are used up for now.",
+    "Nothing to do: the run goes on when there is room again. Raise “Requests a minute” in the tightest policy.",
+)
+SLOTS_TAKEN = declare(
+    "slots_taken",
+    "As many runs as the policies allow work with this credential or host already.",
+    "Nothing to do: the run stands in line. Raise “At once” in the tightest policy.",
+)
+SLOTS_TOO_FEW = declare(
+    "slots_too_few",
+    "The run needs more sessions at once than the policies allow for this credential or host.",
+    "Raise “At once” of the budget in the tightest policy: one session reads, another writes.",
+)
 SERVER_FAILED = declare(
     "server_failed",
     "The other system answered with a server error.",
@@ -138,6 +163,21 @@ SOURCE_CHANGED = declare(
     "source_changed",
     "The columns of the source are not those that the run began with.",
     "Discover the stream again, check the mapping, then start a new run.",
+)
+SCHEMA_DRIFTED = declare(
+    "schema_drifted",
+    "The columns of the source have changed in a way that the policy stops a run for.",
+    "Look at the change on the integration's page, correct the mapping if it must be, and mark the change as seen.",
+)
+SOURCE_REGRESSED = declare(
+    "source_regressed",
+    "The newest record of the source is older than one that was read before.",
+    "Find out whether the source was reset or cut. Then reset the checkpoint, or bring the records back.",
+)
+VOLUME_UNUSUAL = declare(
+    "volume_unusual",
+    "The source gave far fewer or far more records than it always does.",
+    "Check the source. If it is right, allow it under “Volume” in the policy, then start the run again.",
 )
 FILE_OUTSIDE_ROOT = declare(
     "file_outside_root",
@@ -188,6 +228,16 @@ CURSOR_INVALID = declare(
     "cursor_invalid",
     "The stored cursor does not fit the source any more.",
     "Reset the checkpoint to read the stream from its start.",
+)
+RANGE_UNSUPPORTED = declare(
+    "range_unsupported",
+    "The source cannot be asked for a past range of this stream.",
+    "Backfill by a field that the source can be asked by, or reset the checkpoint to read the stream from its start.",
+)
+RANGE_INVALID = declare(
+    "range_invalid",
+    "The range cannot be read.",
+    "Give the beginning and the end in the field's own form, such as 2026-01-31 or 2026-01-31T08:00Z.",
 )
 LEASE_LOST = declare(
     "lease_lost",

@@ -7,7 +7,7 @@ import sys
 import time
 from base64 import b64encode
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from uuid import UUID
 
 import pyarrow as pa
@@ -15,34 +15,35 @@ import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError, connection
-from django.db.models import Sum
 
 from accounts.errors import SignalboxError
 from integrations.connectors.base import Connector as Plugin
-from integrations.connectors.base import ReadRequest, WriteMode, WriteRequest
+from integrations.connectors.base import Range, ReadRequest, WriteMode, WriteRequest
+from integrations.connectors.ranged import RangedSource
 from integrations.domain.isolation import Isolation
 from integrations.domain.lifecycle import RunState, Trigger
 from integrations.domain.policy import EffectivePolicy
 from integrations.domain.retry import RetryRule, backoff_seconds
+from integrations.domain.scope import scope_of
 from integrations.errors import (
     INTERNAL_ERROR,
     LEASE_LOST,
     RUN_CANCELLED,
     RUN_PAUSED,
+    SOURCE_CHANGED,
     TIMED_OUT,
-    TOO_MANY_REJECTED,
     NeedsPerson,
     RetryLater,
     StopRun,
 )
 from integrations.faultpoints import reach
-from integrations.models import Connector, Run, UncertainBatch
+from integrations.models import Connector, Run
 from integrations.models.integration import ReadMode
 from integrations.pipeline.careful import run_carefully
 from integrations.pipeline.delivery import deliver
 from integrations.pipeline.ports import SliceEnd
 from integrations.pipeline.runner import SlicePlan, run_slice
-from integrations.services import claims
+from integrations.services import claims, drift
 from integrations.services.chains import start_owed
 from integrations.services.claims import Claim
 from integrations.services.connectors import note_use, open_plugin
@@ -53,14 +54,13 @@ from integrations.services.policies import effective_policy
 from integrations.services.policy_actions import note_in_run, note_wait
 from integrations.services.redriven import RedrivenRecords, decode_schema
 from integrations.services.run_progress import Bounds, DatabaseRunLog, Heartbeat
+from integrations.services.verdict import refuse_too_many_rejected, warnings_of
 from integrations.services.waiting import loses_no_attempt, wait_or_fail
 
 log = structlog.get_logger(__name__)
 # Errors of the control database that say nothing of the run: it is away, too slow, or ended our transaction.
 OUTAGES = (OperationalError, InterfaceError, InternalError)
 _ASK_AGAIN_SECONDS = 0.5
-# A share is judged only over so many records, so that one bad record in ten does not stop a run.
-TOLERANCE_FROM_RECORDS = 100
 
 
 def execute_slice(*, run_id: UUID, worker: str, draining: Callable[[], bool] = lambda: False) -> RunState | None:
@@ -91,13 +91,15 @@ def _work(run: Run, claim: Claim, policy: EffectivePolicy, draining: Callable[[]
             bounds = Bounds(float(policy.value("timeout.run_seconds")), int(policy.value("limit.batch_records")))
             isolation = isolate(run, claim, bounds.batch_records)
             run_log = DatabaseRunLog(run, claim, heartbeat, draining, bounds)
-            end = _partitioned(run, claim, policy) or _move(run, run_log, isolation, bounds)
+            end = _partitioned(run, claim, policy) or _move(run, run_log, isolation, bounds, policy)
         return _ended(run, claim, end, policy)
     except StopRun as error:
         return _stopped(claim, error)
     except RetryLater as error:
         return _wait_or_retry(run, claim, error, policy)
     except SignalboxError as error:
+        if error.code == SOURCE_CHANGED:
+            _keep_change(run, policy)
         claims.fail_run(claim, error)
         return RunState.FAILED
     except SoftTimeLimitExceeded:
@@ -163,17 +165,17 @@ def _partitioned(run: Run, claim: Claim, policy: EffectivePolicy) -> SliceEnd | 
     if not may_be_cut(run):
         return None
     with closing(_source(run)) as source:
-        schema = _pinned_schema(run, source)
+        schema = _pinned_schema(run, source, policy)
         return SliceEnd.WAITING if schema is not None and cut_run(run, claim, source, schema, policy) else None
 
 
-def _move(run: Run, run_log: DatabaseRunLog, isolation: Isolation, bounds: Bounds) -> SliceEnd:
+def _move(run: Run, run_log: DatabaseRunLog, isolation: Isolation, bounds: Bounds, policy: EffectivePolicy) -> SliceEnd:
     version, integration = run.version, run.deployment.integration
     with (
         closing(_source(run)) as source,
         closing(open_plugin(version.destination, integration, run=run)) as destination,
     ):
-        schema = _pinned_schema(run, source)
+        schema = _pinned_schema(run, source, policy)
         if schema is None:
             return SliceEnd.FINISHED
         with mapper_for(run, schema) as mapper:
@@ -207,26 +209,46 @@ def _move(run: Run, run_log: DatabaseRunLog, isolation: Isolation, bounds: Bound
                 return run_slice(plan, source, mapper, writer, run_log)
 
 
+def _keep_change(run: Run, policy: EffectivePolicy) -> None:
+    """Keep for review what changed under a run that has failed for it; the run's own error says that it failed."""
+    with suppress(SignalboxError), closing(_source(run)) as source:
+        drift.look_again(run, source, decode_schema(run.schema), policy)
+
+
 def _source(run: Run) -> Plugin:
     if run.trigger == Trigger.REDRIVE:
         return RedrivenRecords(run)
-    return open_plugin(run.version.source, run.deployment.integration, run=run)
+    source = open_plugin(run.version.source, run.deployment.integration, run=run)
+    scope = scope_of(run.scope)
+    return RangedSource(source, Range(scope.field, scope.low, scope.high)) if scope and scope.is_range else source
 
 
 def _owner(run: Run) -> str:
-    """The name of the destination's checkpoint. A redrive has its own, so that it leaves the stream's cursor alone."""
+    """The name of the destination's checkpoint.
+
+    A redrive, a backfill and a replay have their own, so that they leave the stream's cursor alone.
+    """
     if run.trigger == Trigger.REDRIVE:
         return f"redrive:{run.pk}"
+    if (scope := scope_of(run.scope)) and not scope.goes_on:
+        return scope.owner
     part = partition_of(run)
     return f"{run.deployment_id}:{run.deployment.epoch}{f':{part.key}' if part else ''}"
 
 
-def _pinned_schema(run: Run, source: Plugin) -> pa.Schema | None:
-    """The stream's columns and types, found once in a run and kept for all its slices; None for an empty stream."""
+def _pinned_schema(run: Run, source: Plugin, policy: EffectivePolicy) -> pa.Schema | None:
+    """The stream's columns and types, found once in a run and kept for all its slices; None for an empty stream.
+
+    Changes of the columns are looked for here, at the first slice and at each later one.
+    """
     if run.schema:
-        return decode_schema(run.schema)
+        pinned = decode_schema(run.schema)
+        if run.batches:
+            drift.look_again(run, source, pinned, policy)
+        return pinned
     schema = source.describe(run.version.source_stream).schema
     if schema is not None:
+        drift.look(run, source, schema, policy)
         run.schema = b64encode(schema.serialize().to_pybytes()).decode()
         Run.objects.filter(pk=run.pk, fence=run.fence).update(schema=run.schema)
     return schema
@@ -236,13 +258,15 @@ def _ended(run: Run, claim: Claim, end: SliceEnd, policy: EffectivePolicy) -> Ru
     run.refresh_from_db()
     if end is SliceEnd.WAITING:
         return RunState.RUNNING
-    _refuse_too_many_rejected(run, policy)
+    refuse_too_many_rejected(run, policy)
     if end is SliceEnd.YIELDED:
         reach("before_yield")
         claims.yield_run(claim)
         return RunState.RUNNING
+    drift.look_at_misfits(run, policy)
+    warnings = warnings_of(run, policy)
     reach("before_finish")
-    claims.succeed_run(claim, warnings=_warnings(run))
+    claims.succeed_run(claim, warnings=warnings)
     if run.batches > 1:
         note_in_run(run, "limit.batch_records", f"cut {run.read:,} records into {run.batches:,} batches")
     reach("after_finish")
@@ -256,39 +280,6 @@ def _used(run: Run) -> list[Connector]:
     """The connectors that the run has really spoken to."""
     destination = [run.version.destination] if run.schema else []
     return destination if run.trigger == Trigger.REDRIVE else [run.version.source, *destination]
-
-
-def _refuse_too_many_rejected(run: Run, policy: EffectivePolicy) -> None:
-    allowed = float(policy.value("tolerance.set_aside_percent"))
-    if run.read < TOLERANCE_FROM_RECORDS and run.set_aside < run.read:
-        return
-    share = 100 * run.set_aside / run.read if run.read else 0.0
-    if share > allowed:
-        raise NeedsPerson(
-            TOO_MANY_REJECTED,
-            f"{run.set_aside:,} of {run.read:,} records ({share:.0f} %) were set aside; "
-            f"the policy allows {allowed:g} %.",
-        )
-
-
-def _warnings(run: Run) -> list[str]:
-    warnings = []
-    if run.set_aside:
-        warnings.append(f"{run.set_aside:,} records were set aside; they wait in the dead letters.")
-    if uncertain := UncertainBatch.objects.filter(run=run).aggregate(total=Sum("records"))["total"]:
-        warnings.append(f"{uncertain:,} records may have arrived twice; they are marked as uncertain.")
-    if (
-        run.read == 0
-        and run.parent_id is None
-        and run.version.read_mode == ReadMode.FULL
-        and run.trigger != Trigger.REDRIVE
-    ):
-        earlier = Run.objects.filter(
-            deployment=run.deployment, version=run.version, state=RunState.SUCCEEDED, read__gt=0
-        )
-        if earlier.exists():
-            warnings.append("The source gave no records, and always had some before. Check the source.")
-    return warnings
 
 
 def _wait_or_retry(run: Run, claim: Claim, error: RetryLater, policy: EffectivePolicy) -> RunState:

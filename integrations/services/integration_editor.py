@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 from django.db.models import Max
@@ -17,6 +17,7 @@ from integrations.services.integrations import (
     add_version,
     change_integration,
     create_integration,
+    flow_of,
 )
 from integrations.services.schedules import remove_schedule, set_schedule, timetable_of
 
@@ -68,7 +69,7 @@ def save(
         integration = Integration.objects.select_for_update().get(pk=deployment.integration_id)
         _refuse_if_behind(integration, newest)
         version = None
-        if _flow_of(origin) != replace(draft.flow, note=""):
+        if flow_of(origin) != replace(draft.flow, note=""):
             version = add_version(integration=integration, flow=draft.flow, user=user)
             if activate:
                 activate_version(deployment=deployment, version=version)
@@ -102,9 +103,3 @@ def _change_rest(integration: Integration, deployment: Deployment, draft: Draft)
         set_schedule(deployment=deployment, timetable=draft.timetable)
         changed = True
     return changed
-
-
-def _flow_of(version: IntegrationVersion) -> Flow:
-    values = {part.name: getattr(version, part.name) for part in fields(Flow)}
-    values |= {"primary_key": tuple(version.primary_key), "key": tuple(version.key), "note": ""}
-    return Flow(**values)

@@ -183,6 +183,13 @@ def _mapping_problems(flow: Flow) -> dict[str, str]:
     return problems
 
 
+def flow_of(version: IntegrationVersion) -> Flow:
+    """What a version does, without its note."""
+    values = {part.name: getattr(version, part.name) for part in fields(Flow)}
+    values |= {"primary_key": tuple(version.primary_key), "key": tuple(version.key), "note": ""}
+    return Flow(**values)
+
+
 def flow_values(version: IntegrationVersion) -> dict[str, Any]:
     """A version as plain values, for the audit log, the API and the difference of versions."""
     return {

@@ -229,14 +229,6 @@ def test_a_start_stands_in_the_audit_log(bench: Bench, outside: World) -> None:
     assert entry.object_id == str(run.pk)
 
 
-def test_an_empty_source_that_always_had_records_is_a_warning(bench: Bench, outside: World) -> None:
-    outside.rows = rows(5)
-    bench.work(bench.start())
-    outside.rows = []
-    run = bench.work(bench.start())
-    assert (run.state, run.has_warnings) == (RunState.SUCCEEDED, True)
-
-
 def test_a_stream_without_a_record_that_tells_its_columns_is_empty(bench: Bench, outside: World) -> None:
     outside.has_schema = False
     run = bench.work(bench.start())
