@@ -6,29 +6,25 @@ from django.db.models import Sum
 
 from integrations.domain.lifecycle import RunState, Trigger
 from integrations.domain.policy import EffectivePolicy
+from integrations.domain.tolerance import is_too_much, share_of
 from integrations.domain.volume import VolumeAnswer, VolumeRule, VolumeVerdict, judge_volume
 from integrations.errors import TOO_MANY_REJECTED, VOLUME_UNUSUAL, NeedsPerson
 from integrations.models import Run, UncertainBatch
 from integrations.models.integration import ReadMode
 
-# A share is judged only over so many records, so that one bad record in ten does not stop a run.
-TOLERANCE_FROM_RECORDS = 100
 # Runs that make a habit.
 HISTORY = 20
 # Runs that read a whole stream because somebody or something wanted just that.
-_WHOLE = frozenset({Trigger.MANUAL, Trigger.SCHEDULE, Trigger.API, Trigger.RETRY, Trigger.CHAIN})
+WHOLE_TRIGGERS = frozenset({Trigger.MANUAL, Trigger.SCHEDULE, Trigger.API, Trigger.RETRY, Trigger.CHAIN})
 
 
 def refuse_too_many_rejected(run: Run, policy: EffectivePolicy) -> None:
     """Raise NeedsPerson where a larger share of the run's records was set aside than the policy allows."""
     allowed = float(policy.value("tolerance.set_aside_percent"))
-    if run.read < TOLERANCE_FROM_RECORDS and run.set_aside < run.read:
-        return
-    share = 100 * run.set_aside / run.read if run.read else 0.0
-    if share > allowed:
+    if is_too_much(run.read, run.set_aside, allowed):
         raise NeedsPerson(
             TOO_MANY_REJECTED,
-            f"{run.set_aside:,} of {run.read:,} records ({share:.0f} %) were set aside; "
+            f"{run.set_aside:,} of {run.read:,} records ({share_of(run.read, run.set_aside):.0f} %) were set aside; "
             f"the policy allows {allowed:g} %.",
         )
 
@@ -50,11 +46,11 @@ def warnings_of(run: Run, policy: EffectivePolicy) -> list[str]:
 
 def _volume_of(run: Run, policy: EffectivePolicy) -> VolumeVerdict | None:
     """The verdict over a whole full read; None for a part of one, and for a read that only looks for news."""
-    is_whole = run.parent_id is None and run.trigger in _WHOLE and run.continues_id is None
+    is_whole = run.parent_id is None and run.trigger in WHOLE_TRIGGERS and run.continues_id is None
     if not is_whole or run.version.read_mode != ReadMode.FULL:
         return None
     earlier = Run.objects.filter(
-        deployment=run.deployment, version=run.version, state=RunState.SUCCEEDED, parent=None, trigger__in=_WHOLE,
+        deployment=run.deployment, version=run.version, state=RunState.SUCCEEDED, parent=None, trigger__in=WHOLE_TRIGGERS,
         continues=None,
     )  # fmt: skip
     rule = VolumeRule(
