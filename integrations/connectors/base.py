@@ -35,6 +35,8 @@ __all__ = [
     "Partition",
     "Partitioned",
     "PluginSpec",
+    "Range",
+    "Ranged",
     "ReadRequest",
     "Refused",
     "RemoteWriter",
@@ -198,12 +200,22 @@ class Cut:
 
 
 @dataclass(frozen=True)
+class Range:
+    """A past range of a stream: `field` at least `low` and below `high`, both as the text that a person gave."""
+
+    field: str
+    low: str
+    high: str
+
+
+@dataclass(frozen=True)
 class ReadRequest:
     """What to read: from the start where `cursor` is None, else exactly after it.
 
     With `cursor_field` the read is incremental: ordered by that field and `primary_key` as a tie-break, and the last
     cursor is where the next run starts. `schema` pins the columns and types of a run. With `partition` only that part
-    is read, and `cursor` is a place in it.
+    is read, and `cursor` is a place in it. With `within` only records of that range are wanted; the plugin may give
+    more, and its caller leaves them out.
     """
 
     stream: str
@@ -214,6 +226,7 @@ class ReadRequest:
     batch_records: int = 50_000
     batch_bytes: int = 8 * 1024 * 1024
     partition: Partition | None = None
+    within: Range | None = None
 
 
 @dataclass(frozen=True)
@@ -380,6 +393,16 @@ class Connector(Protocol):
     def open_writer(self, request: WriteRequest) -> AbstractContextManager[Writer]: ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Ranged(Protocol):
+    """What a connector may offer beside `Connector`: it reads a range of a field's values, for a backfill.
+
+    `range_fields` names the fields for which it can, or raises NeedsPerson(RANGE_UNSUPPORTED), which says why not.
+    """
+
+    def range_fields(self, stream: str) -> Sequence[str]: ...
 
 
 @runtime_checkable

@@ -24,7 +24,7 @@ def continue_run(*, run: Run, user: User | None) -> Run:
         raise Conflict(
             STATE_CONFLICT, "A redrive is not retried.", what_to_do="Redrive the dead letters again; they are open."
         )
-    if _reads_of(run.version) != _reads_of(deployment.version):
+    if reads_of(run.version) != reads_of(deployment.version):
         raise Conflict(
             STATE_CONFLICT,
             "The active version reads something else than this run did.",
@@ -33,7 +33,7 @@ def continue_run(*, run: Run, user: User | None) -> Run:
     return start_run(deployment=deployment, trigger=Trigger.RETRY, user=user, continues=run)
 
 
-def _reads_of(version: IntegrationVersion) -> tuple[object, ...]:
+def reads_of(version: IntegrationVersion) -> tuple[object, ...]:
     """What a cursor is a place in."""
     return (
         version.source_id,

@@ -34,7 +34,7 @@ def partition_of(run: Run) -> Partition | None:
 
 def may_be_cut(run: Run) -> bool:
     """Say whether a run can be cut: a full read from the start, of which nothing was written, by several writers."""
-    if run.parent_id is not None:
+    if run.parent_id is not None or run.scope is not None:
         return False
     if run.continues is not None:
         return run.continues.partition_count > 0

@@ -22,6 +22,7 @@ from integrations.connectors.base import Refused, StoredCheckpoint, Writer
 from integrations.domain.guarantee import Guarantee
 from integrations.domain.isolation import Isolation, after_commit, holding
 from integrations.domain.lifecycle import BatchState, DeadLetterState
+from integrations.domain.scope import scope_of
 from integrations.errors import (
     DESTINATION_REGRESSED,
     LEASE_LOST,
@@ -115,7 +116,14 @@ class DatabaseRunLog:
         self._has_grown = False
         self._owner, self._guarantee = "", Guarantee.TRANSACTIONAL
         self._ends_at = time.monotonic() + settings.SLICE_SECONDS
-        self._incremental = run.version.read_mode == ReadMode.INCREMENTAL and run.trigger != "redrive"
+        scope = scope_of(run.scope)
+        self._moves_cursor = (
+            run.version.read_mode == ReadMode.INCREMENTAL
+            and run.trigger != "redrive"
+            and (scope is None or scope.goes_on)
+        )
+        # Under a checkpoint of its own, whatever stands there is of the same piece of work.
+        self._follows_on = self._moves_cursor or scope is not None
 
     def hold(self, digest: str, records: int) -> None:
         """Store which batch is in hand, before it is mapped: if the worker dies now, it is the suspect."""
@@ -187,7 +195,7 @@ class DatabaseRunLog:
                 state=BatchState.COMMITTED, committed_at=Now(), written=batch.written, set_aside=batch.set_aside
             )
             DeadLetter.objects.bulk_create(letters, batch_size=500)
-            if self._incremental:
+            if self._moves_cursor:
                 Deployment.objects.filter(pk=self._run.deployment_id).update(cursor=batch.cursor, cursor_at=Now())
             self._settle_redriven(batch)
             intents.drop(batch)
@@ -248,7 +256,7 @@ class DatabaseRunLog:
                 DESTINATION_REGRESSED, f"The destination has forgotten the {self._run.batches} batches of this run."
             )
         self._forget_after(0)
-        follows_on = stored is not None and (self._incremental or stored.run == str(self._run.continues_id))
+        follows_on = stored is not None and (self._follows_on or stored.run == str(self._run.continues_id))
         return Position(0, stored.cursor if stored and follows_on else self._run.start_cursor)
 
     def _guard(self, **changes: object) -> None:

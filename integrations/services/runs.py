@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,6 +21,14 @@ from integrations.models import DeadLetter, Deployment, Run
 from integrations.models.integration import ReadMode
 
 
+@dataclass(frozen=True)
+class Begin:
+    """Where a run begins to read, and what it reads in place of what is next (`domain.scope`, as plain values)."""
+
+    cursor: dict[str, Any] | None = None
+    scope: dict[str, Any] | None = None
+
+
 def start_run(
     *,
     deployment: Deployment,
@@ -28,13 +37,17 @@ def start_run(
     due_at: datetime | None = None,
     continues: Run | None = None,
     upstream: Run | None = None,
+    begin: Begin | None = None,
 ) -> Run:
-    """Queue a run of the deployment's version and hint a worker. Raises Conflict where one is active already."""
+    """Queue a run of the deployment's version and hint a worker. Raises Conflict where one is active already.
+
+    A run begins where `continues` stopped, else at `begin`, else at what is next to read.
+    """
     if not deployment.enabled and trigger is Trigger.SCHEDULE:
         raise Conflict(
             STATE_CONFLICT, f"“{deployment.integration.name}” is switched off.", what_to_do="Switch it on first."
         )
-    start_cursor = _start_cursor(deployment, continues)
+    begin = _begin_of(deployment, continues, begin)
     try:
         with transaction.atomic():
             run = Run.objects.create(
@@ -47,8 +60,9 @@ def start_run(
                 continues=continues,
                 upstream=upstream,
                 next_attempt_at=Now(),
-                start_cursor=start_cursor,
-                cursor=start_cursor,
+                start_cursor=begin.cursor,
+                cursor=begin.cursor,
+                scope=begin.scope,
             )
             _record_start(run, deployment)
     except IntegrityError as error:
@@ -64,10 +78,12 @@ def start_run(
     return run
 
 
-def _start_cursor(deployment: Deployment, continues: Run | None) -> Any:
+def _begin_of(deployment: Deployment, continues: Run | None, begin: Begin | None) -> Begin:
     if continues is not None:
-        return continues.cursor
-    return deployment.cursor if deployment.version.read_mode == ReadMode.INCREMENTAL else None
+        return Begin(continues.cursor, continues.scope)
+    if begin is not None:
+        return begin
+    return Begin(deployment.cursor if deployment.version.read_mode == ReadMode.INCREMENTAL else None)
 
 
 def _record_start(run: Run, deployment: Deployment) -> None:

@@ -21,9 +21,10 @@ from integrations.connectors.base import (
     WriteRequest,
 )
 from integrations.connectors.files.folder import Folder
-from integrations.connectors.files.reading import FileReader
+from integrations.connectors.files.reading import FILE_CURSOR, FileReader
 from integrations.connectors.files.settings import SETTINGS, parse_settings
 from integrations.connectors.files.writer import open_writer
+from integrations.connectors.ranged import can_be_told
 
 
 class FilesConnector:
@@ -77,6 +78,11 @@ class FilesConnector:
     def partitions(self, request: ReadRequest, cut: Cut) -> Sequence[Partition]:
         """Cut a stream into whole files, or one file where records begin."""
         return self._reader.partitions(request, cut)
+
+    def range_fields(self, stream: str) -> Sequence[str]:
+        """Return the time at which a file was changed, and the columns that have an order."""
+        schema = self._reader.stream(stream).schema
+        return (FILE_CURSOR, *(field.name for field in schema or () if can_be_told(field.type)))
 
     def open_writer(self, request: WriteRequest) -> AbstractContextManager[Writer]:
         """Open a writer of new files; only `append` is possible."""

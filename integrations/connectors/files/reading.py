@@ -6,11 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 
 import pyarrow as pa
 
 from integrations.connectors.base import Batch, Cut, Partition, ReadRequest, Stream
+from integrations.connectors.base import Range as ValueRange
 from integrations.connectors.files.content import Content
 from integrations.connectors.files.cursor import Identity, Mark, Place, changed
 from integrations.connectors.files.folder import Folder, os_error
@@ -19,6 +21,7 @@ from integrations.connectors.files.partition import Range, by_bytes, by_file, by
 from integrations.connectors.files.piece import Piece
 from integrations.connectors.files.settings import FileFormat, FileSettings
 from integrations.connectors.files.text import decoder_for, text_pieces, text_schema
+from integrations.connectors.ranged import moment_of
 from integrations.errors import STREAM_MISSING, NeedsPerson
 
 # The cursor field of an incremental read: the file itself, not one of its columns.
@@ -99,7 +102,7 @@ class FileReader:
     def _read_files(self, request: ReadRequest) -> Iterator[Batch]:
         is_incremental = bool(request.cursor_field)
         place = Place.from_cursor(request.cursor)
-        names = self._names(request.stream, place, files_of(request.partition))
+        names = self._changed_within(self._names(request.stream, place, files_of(request.partition)), request.within)
         place = place.trimmed(names) if is_incremental else place
         ahead = names if is_incremental else [name for name in names if name >= place.file]
         sizes = {name: self._identity(name).size for name in ahead}
@@ -145,6 +148,17 @@ class FileReader:
                 STREAM_MISSING, f"No file in the folder {self._folder.shown!r} is {stream!r}.", stream=stream
             )
         return names
+
+    def _changed_within(self, names: list[str], within: ValueRange | None) -> list[str]:
+        """The files that were changed in a range of time, where that is asked for."""
+        if within is None or within.field != FILE_CURSOR:
+            return names
+        low, high = (moment_of(text) for text in (within.low, within.high))
+        return [
+            name
+            for name in names
+            if low <= datetime.fromtimestamp(self._identity(name).mtime_ns / 1_000_000_000, UTC) < high
+        ]
 
     def _content(self, name: str) -> Content:
         return Content(self._folder.open(name), name, self._settings)

@@ -9,7 +9,6 @@ from typing import ClassVar
 from psycopg import sql
 
 from accounts.errors import SignalboxError
-from integrations.connectors.gate import gated
 from integrations.connectors.base import (
     Batch,
     CheckResult,
@@ -23,6 +22,7 @@ from integrations.connectors.base import (
     Writer,
     WriteRequest,
 )
+from integrations.connectors.gate import gated
 from integrations.connectors.postgres import catalogue, partition, target, types, unkeyed
 from integrations.connectors.postgres.failures import Doing
 from integrations.connectors.postgres.keyed import KeyedReader
@@ -108,6 +108,10 @@ class PostgresConnector:
             if not request.primary_key and not table.primary_key:
                 return []
             return partition.partitions(session, KeyedReader(session, table, request), cut)
+
+    def range_fields(self, stream: str) -> Sequence[str]:
+        """Return the columns that an ordered read can follow."""
+        return self.describe(stream).cursor_fields
 
     def open_writer(self, request: WriteRequest) -> AbstractContextManager[Writer]:
         """Open a table for writing; the fence is registered at once."""

@@ -66,7 +66,7 @@ class KeyedReader:
         """Yield the batches after the request's cursor, within the caller's transaction."""
         position = position_of(self.request.cursor, self.order)
         progress = self._progress(position)
-        if self._can_be_null(self.order.cursor_field):
+        if self._can_be_null(self.order.cursor_field) and self.request.within is None:
             with closing(self._pieces(self._null_statement(position), self.ordering[1:])) as pieces:
                 for piece, key in pieces:
                     position = Position(position.after, key)
@@ -81,7 +81,7 @@ class KeyedReader:
 
     def _progress(self, position: Position) -> Progress:
         total = self.table.estimated_rows
-        if total and self.request.partition is not None:
+        if total and (self.request.partition is not None or self.request.within is not None):
             total = self.session.plan_rows(self._statement(Position()))
         if not total or self.request.cursor is None:
             return Progress(total)
@@ -94,7 +94,7 @@ class KeyedReader:
         return self.select.statement(field + self._after(key, position.after_null), listed(key))
 
     def _statement(self, position: Position) -> sql.Composable:
-        condition = self._after(self.ordering, position.after or self.range.after) + self._upto()
+        condition = self._after(self.ordering, position.after or self.range.after) + self._upto() + self._within()
         if self._can_be_null(self.order.cursor_field):
             condition = sql.SQL("{} IS NOT NULL AND ").format(sql.Identifier(self.order.cursor_field)) + condition
         return self.select.statement(condition, listed(self.ordering))
@@ -108,6 +108,16 @@ class KeyedReader:
         above = sql.SQL("ROW({}) OPERATOR(pg_catalog.>) ROW({})").format(listed(ordering), values)
         solid = all(not self.table.by_name[name].nullable for name in self.order.key)
         return above if solid else sql.SQL("({}) IS NOT FALSE").format(above)
+
+    def _within(self) -> sql.Composable:
+        """The range of a backfill; its values were checked against the column's type."""
+        within = self.request.within
+        if within is None:
+            return sql.SQL("")
+        column = OrderColumn(self.table.by_name[within.field])
+        return sql.SQL(" AND {0} OPERATOR(pg_catalog.>=) {1} AND {0} OPERATOR(pg_catalog.<) {2}").format(
+            column.expression, column.literal(within.low), column.literal(within.high)
+        )
 
     def _upto(self) -> sql.Composable:
         if self.range.upto is None:

@@ -58,6 +58,7 @@ class StreamConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     primary_key: tuple[str, ...] = ()
     cursor_field: str = ""
     cursor_param: str = ""
+    until_param: str = ""
     params: dict[str, Scalar] = {}
     paging: dict[str, Any] = {}  # Any: the fields of Paging, checked together with the connector's own
     types: dict[str, ColumnType] = {}
@@ -116,6 +117,8 @@ def _require_usable(stream: StreamConfig) -> None:
         raise _invalid("streams", f"{stream.name!r} is neither read nor written")
     if stream.cursor_param and not stream.cursor_field:
         raise _invalid("streams", f"{stream.name!r} has a cursor_param without a cursor_field")
+    if stream.until_param and not stream.cursor_param:
+        raise _invalid("streams", f"{stream.name!r} has an until_param without a cursor_param")
 
 
 def _paging(settings: Mapping[str, Any], stream: StreamConfig) -> Paging:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
@@ -23,6 +24,7 @@ from integrations.connectors.rest_api.answer import Page, take_apart
 from integrations.connectors.rest_api.auth import sign_in
 from integrations.connectors.rest_api.config import StreamConfig, parse
 from integrations.connectors.rest_api.paging import Position, first_position, request_for, total_of, turn
+from integrations.connectors.rest_api.range import bounds_of, range_fields_of
 from integrations.connectors.rest_api.reader import StreamReader
 from integrations.connectors.rest_api.schema import infer
 from integrations.connectors.rest_api.spec import SPEC
@@ -68,16 +70,22 @@ class RestApiConnector:
         stream = self._config.stream(request.stream)
         if not stream.read:
             raise NeedsPerson(STREAM_MISSING, f"{stream.name} is only written; it cannot be read.")
+        # A range is read whole, by the parameters that the stream declares for it.
+        bounds = bounds_of(stream, request.within) if request.within else ()
         reader = StreamReader(
             stream,
             self._config.paging[stream.name],
-            request,
-            partial(self._fetch, stream),
+            replace(request, cursor_field="") if request.within else request,
+            partial(self._fetch, stream, bounds),
             url=self._config.url(stream),
             hidden=frozenset(name for name, _ in self._sign_in.params),
             max_pages=self._limits.max_pages,
         )
         return reader.batches()
+
+    def range_fields(self, stream: str) -> Sequence[str]:
+        """Return the cursor field, where the stream declares a parameter to ask by it."""
+        return range_fields_of(self._config.stream(stream))
 
     def open_writer(self, request: WriteRequest) -> AbstractContextManager[Writer]:
         """Open a stream that declares how it is written."""
@@ -100,8 +108,8 @@ class RestApiConnector:
     def close(self) -> None:
         self._client.close()
 
-    def _fetch(self, stream: StreamConfig, at: Position, asked_since: str) -> Page:
-        params = [(name, _parameter(value)) for name, value in stream.params.items()]
+    def _fetch(self, stream: StreamConfig, bounds: Sequence[tuple[str, str]], at: Position, asked_since: str) -> Page:
+        params = [*((name, _parameter(value)) for name, value in stream.params.items()), *bounds]
         if asked_since and stream.cursor_param:
             params.append((stream.cursor_param, asked_since))
         url, all_params = request_for(self._config.paging[stream.name], self._config.url(stream), params, at)
@@ -114,7 +122,7 @@ class RestApiConnector:
         return take_apart(self._client.send(call), stream.record_path, stream.name)
 
     def _first_page(self, stream: StreamConfig) -> Page:
-        return self._fetch(stream, first_position(self._config.paging[stream.name]), "")
+        return self._fetch(stream, (), first_position(self._config.paging[stream.name]), "")
 
     def _seen(self, stream: StreamConfig) -> str:
         if not stream.read:

@@ -26,6 +26,12 @@ PRUNE_AT = 256
 FUTURE = timedelta(days=1)
 
 
+def moved(value: Key, seconds: int) -> str:
+    """A cursor value so many seconds later, in the form that it is written in; a number or a text as it is."""
+    moment = _moment(value)
+    return str(value) if moment is None else _written(moment + timedelta(seconds=seconds), str(value))
+
+
 class WindowState(msgspec.Struct, forbid_unknown_fields=True):
     """What the cursor stores of a sweep; see `Sweep`."""
 
@@ -59,10 +65,7 @@ class Sweep:
     def asked_since(self) -> str:
         """The value for the source's parameter, in the form that the source itself writes, or "" for all."""
         since = self.state.since
-        if since is None:
-            return ""
-        moment = _moment(since)
-        return str(since) if moment is None else _written(moment - timedelta(seconds=self.overlap_seconds), str(since))
+        return "" if since is None else moved(since, -self.overlap_seconds)
 
     def take(self, rows: Sequence[msgspec.Raw]) -> list[msgspec.Raw]:
         """The rows of a page that were not delivered before, in order; remembers those near the edge."""

@@ -44,8 +44,8 @@ SPEC = PluginSpec(
                 'A list such as [{"name": "orders", "path": "/orders", "record_path": "data", "primary_key": ["id"], '
                 '"cursor_field": "updated_at", "cursor_param": "updated_since", "params": {"status": "open"}}]. '
                 'Optional for each: "paging" (these paging settings, for this stream alone), "types" (column to text, '
-                'integer, number, boolean, timestamp or date) and "overlap_seconds" (how far an incremental read '
-                "looks back). "
+                'integer, number, boolean, timestamp or date), "overlap_seconds" (how far an incremental read looks '
+                'back) and "until_param" (the end of a range that is read again; "cursor_param" is its beginning). '
                 'To send records, add "write": {"guarantee": "idempotency_key", "upsert_versioned" or "append_only", '
                 '"method": "POST", PUT or PATCH, "path": "/orders/{id}" (otherwise that of the stream), '
                 '"records_per_request": 100, "record_path": "items"}, and as the API wants them "key_header", '

@@ -81,6 +81,10 @@ class SqliteConnector:
         with self._file.open(Doing.READING) as database, database.transaction("DEFERRED"):
             return partition.partitions(database, TableReader(database, _table(database, request.stream), request), cut)
 
+    def range_fields(self, stream: str) -> Sequence[str]:
+        """Return the columns that an ordered read can follow."""
+        return self.describe(stream).cursor_fields
+
     def open_writer(self, request: WriteRequest) -> AbstractContextManager[Writer]:
         """Open a table for writing; the fence is registered at once."""
         require_key(request)
