@@ -22,7 +22,7 @@ COUNTS = ("read", "written", "set_aside", "filtered", "batches")
 class Compared:
     """Source and destination, record by record: the numbers of the records that differ."""
 
-    records: int
+    numbers: frozenset[int]
     lost: tuple[int, ...] = ()
     doubled: tuple[int, ...] = ()
     stale: tuple[int, ...] = ()
@@ -45,7 +45,7 @@ def compare(expected: Mapping[int, str], found: Iterable[tuple[int, str]], set_a
         values.setdefault(number, []).append(value)
     known = set(set_aside)
     return Compared(
-        records=len(expected),
+        numbers=frozenset(expected),
         lost=tuple(sorted(number for number in expected if number not in values and number not in known)),
         doubled=tuple(sorted(number for number, all_of in values.items() if len(all_of) > 1)),
         stale=tuple(sorted(n for n, value in expected.items() if n in values and value not in values[n])),
@@ -84,15 +84,15 @@ class Verdict:
     problems: list[str] = field(default_factory=list)
     recovery_seconds: list[float] = field(default_factory=list)
 
-    def count(self, kind: str, compared: Compared, uncertain: Iterable[int] = ()) -> None:
-        """Add one integration's comparison; a double of an uncertain batch is marked, not a fault."""
-        marked = set(uncertain)
+    def count(self, kind: str, compared: Compared, marked: Iterable[int] = (), uncertain: int = 0) -> None:
+        """Add one integration's comparison; a double that is marked is no fault. `uncertain` records may be doubled."""
+        marked = set(marked)
         counted = self.by_kind.setdefault(kind, Counter())
-        counted["records"] += compared.records
+        counted["records"] += len(compared.numbers)
         counted["lost"] += len(compared.lost)
         counted["doubled"] += len(set(compared.doubled) - marked)
         counted["stale"] += len(compared.stale) + len(compared.foreign)
-        counted["uncertain"] += len(marked)
+        counted["uncertain"] += uncertain
         counted["uncertain_doubled"] += len(set(compared.doubled) & marked)
 
     def total(self, name: str) -> int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import psycopg
 
@@ -16,6 +18,8 @@ from integrations.services.connectors import ConnectorInput, file_root_of, save_
 from integrations.services.credentials import create_credential
 
 BATCH_RECORDS = 50
+# The numbers of one integration's records begin so far behind those of another.
+APART = 1_000_000
 RULES = {"retry.attempts": 20, "retry.first_delay_seconds": 0, "limit.batch_records": BATCH_RECORDS}
 
 
@@ -29,7 +33,8 @@ class Place:
     hostile_url: str = ""
     login: Credential | None = None
     policy: Policy | None = None
-    numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    _offsets: itertools.count[int] = field(default_factory=lambda: itertools.count(APART, APART))
+    _remote: tuple[int, dict[int, list[tuple[int, str]]]] = (0, {})
 
     @classmethod
     def make(cls, database: str, port: int, hostile_url: str = "") -> Place:
@@ -72,6 +77,30 @@ class Place:
             flow=integrations.Flow(source, stream, target, into, **flow),
         )  # fmt: skip
         return made.deployments.get()
+
+    def offset(self) -> int:
+        """Where the numbers of an integration's records begin, so that it can be told whose a record is."""
+        return next(self._offsets)
+
+    def hostile(self, name: str, **write: Any) -> Connector:
+        """Writes to the hostile server, two requests a batch."""
+        write = {"records_per_request": BATCH_RECORDS // 2, "record_path": "items", **write}
+        streams = [{"name": "items", "path": "/items", "read": False, "write": write}]
+        return self.connector(name, "rest_api", base_url=self.hostile_url, streams=streams)
+
+    def at_hostile(self, offset: int) -> list[tuple[int, str]]:
+        """What a consumer of the hostile server sees of an integration's records; read again only when more came."""
+        arrivals = self._from_hostile("_report")["arrivals"]
+        if arrivals != self._remote[0]:
+            found: dict[int, list[tuple[int, str]]] = {}
+            for record in self._from_hostile("_contents"):
+                found.setdefault(record["id"] // APART * APART, []).append((record["id"], record["value"]))
+            self._remote = arrivals, found
+        return self._remote[1].get(offset, [])
+
+    def _from_hostile(self, path: str) -> Any:  # what a server's JSON holds
+        with urlopen(f"{self.hostile_url}/{path}", timeout=60) as answer:
+            return json.load(answer)
 
     def ask(self, statement: str) -> list[tuple[Any, ...]]:
         """What a statement returns from the destination's database, not through the proxy."""

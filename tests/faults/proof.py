@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,10 +21,13 @@ from integrations.faultpoints import NAMES
 from tests.faults.oracle import share
 from tests.faults.proxy import Proxy, proxied
 from tests.rabbitmq import RabbitFolder
-from tests.servers import PostgresFolder, Server, find_binary, free_port, running
+from tests.servers import PostgresFolder, Server, find_binary, free_port, running, stop
 
 PROJECT = Path(__file__).resolve().parents[2]
-KINDS = ("postgres_append", "postgres_upsert", "sqlite_append")
+KINDS = ("postgres_append", "postgres_upsert", "sqlite_append", "idempotency_key", "upsert_versioned", "append_only")
+# What the hostile destination does of itself, beside what is done to the workers.
+HOSTILE = ("500_before", "500_after", "close_before", "close_after", "delay")
+HOSTILE_SHARE = 0.02
 TIMINGS = {
     "SIGNALBOX_LEASE_SECONDS": "1",
     # Celery ends a task at three times this.
@@ -62,6 +66,12 @@ class Ground:
     postgres: Server
     to_control: Proxy
     to_destination: Proxy
+    to_hostile: Proxy
+
+    @property
+    def proxies(self) -> tuple[Proxy, ...]:
+        """All of them."""
+        return self.to_control, self.to_destination, self.to_hostile
 
     def database(self, name: str) -> str:
         """The address of a new database."""
@@ -77,8 +87,24 @@ def ground(folder: Path) -> Iterator[Ground]:
     options = {"synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
     with contextlib.ExitStack() as stack:
         postgres = stack.enter_context(PostgresFolder.make(folder / "postgres").running(**options))
-        proxies = [stack.enter_context(proxied(postgres.port)) for _ in range(2)]
+        hostile = stack.enter_context(hostile_running(folder / "hostile.sqlite3"))
+        proxies = [stack.enter_context(proxied(port)) for port in (postgres.port, postgres.port, hostile)]
         yield Ground(folder, postgres, *proxies)
+
+
+@contextlib.contextmanager
+def hostile_running(store: Path) -> Iterator[int]:
+    """The port of a hostile destination in a process of its own."""
+    faults = ["--share", str(HOSTILE_SHARE), "--faults", ",".join(HOSTILE)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.faults.hostile", "--store", str(store), *faults],
+        cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        yield json.loads(process.stdout.readline())["port"]
+    finally:
+        stop(process, signal.SIGTERM)
 
 
 @contextlib.contextmanager
@@ -108,7 +134,7 @@ def campaign(ground: Ground, wanted: Wanted, broker: str, url: str) -> dict[str,
         "points": list(wanted.points),
         "most": 6,
         "actions": wanted.actions,
-        "control_ports": [ground.to_control.control_port, ground.to_destination.control_port],
+        "control_ports": [proxy.control_port for proxy in ground.proxies],
     }
     settings = {
         "broker": broker,
@@ -119,6 +145,7 @@ def campaign(ground: Ground, wanted: Wanted, broker: str, url: str) -> dict[str,
         "database": destination,
         "port": ground.to_destination.port,
         "control": control.replace(f":{ground.postgres.port}/", f":{ground.to_control.port}/"),
+        "hostile_url": f"http://127.0.0.1:{ground.to_hostile.port}",
         "seconds": wanted.seconds,
     }
     environment = {
@@ -126,7 +153,7 @@ def campaign(ground: Ground, wanted: Wanted, broker: str, url: str) -> dict[str,
         **TIMINGS,
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "SIGNALBOX_DATA": str(folder / "data"),
-        "SIGNALBOX_EGRESS_ALLOW": f"127.0.0.1:{ground.to_destination.port},127.0.0.1:{ground.postgres.port}",
+        "SIGNALBOX_EGRESS_ALLOW": ",".join(f"127.0.0.1:{proxy.port}" for proxy in ground.proxies),
         "SIGNALBOX_LOG_LEVEL": "WARNING",
         "DATABASE_URL": control,
         "BROKER_URL": url,

@@ -32,7 +32,7 @@ def test_a_record_that_differs_is_named(
     found: list[tuple[int, str]], set_aside: list[int], named: dict[str, tuple[int, ...]]
 ) -> None:
     compared = compare(SOURCE, found, set_aside)
-    assert compared == Compared(3, **named)
+    assert compared == Compared(frozenset(SOURCE), **named)
     assert compared.is_whole is not bool(named)
     assert all(name in str(compared) for name in named)
 
@@ -108,15 +108,15 @@ def test_a_change_after_the_run_was_handed_back_is_named() -> None:
 
 def test_a_double_of_an_uncertain_batch_is_marked_and_no_fault() -> None:
     verdict = Verdict("redis")
-    verdict.count("append_only", Compared(3, doubled=(1, 2)), uncertain=[1, 3])
-    assert (verdict.total("doubled"), verdict.total("uncertain"), verdict.total("uncertain_doubled")) == (1, 2, 1)
+    verdict.count("append_only", Compared(frozenset(SOURCE), doubled=(1, 2)), marked=[1, 3], uncertain=25)
+    assert (verdict.total("doubled"), verdict.total("uncertain"), verdict.total("uncertain_doubled")) == (1, 25, 1)
 
 
 def result_of(**changes: Any) -> tuple[dict[str, Any], Wanted]:
     wanted = Wanted(kills=26)
     verdict = Verdict("redis")
     verdict.kills.update(dict.fromkeys(wanted.points, 2))
-    verdict.count("sqlite_append", Compared(3))
+    verdict.count("sqlite_append", Compared(frozenset(SOURCE)))
     return {**merged([verdict.as_json()], wanted), **changes}, wanted
 
 
