@@ -50,8 +50,8 @@ def _volume_of(run: Run, policy: EffectivePolicy) -> VolumeVerdict | None:
     if not is_whole or run.version.read_mode != ReadMode.FULL:
         return None
     earlier = Run.objects.filter(
-        deployment=run.deployment, version=run.version, state=RunState.SUCCEEDED, parent=None, trigger__in=WHOLE_TRIGGERS,
-        continues=None,
+        deployment=run.deployment, version=run.version, state=RunState.SUCCEEDED, parent=None, continues=None,
+        trigger__in=WHOLE_TRIGGERS,
     )  # fmt: skip
     rule = VolumeRule(
         VolumeAnswer(policy.choice("volume.zero")),
