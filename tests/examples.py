@@ -20,7 +20,7 @@ from accounts.models import ApiToken, Membership, User, Workspace
 from accounts.request_context import Actor, acting_as
 from integrations import encryption
 from integrations.domain.lifecycle import Trigger
-from integrations.models import Connector, DeadLetter, Deployment
+from integrations.models import Connector, DeadLetter, Deployment, SchemaChange, UncertainBatch
 from integrations.services import integrations, runs
 from integrations.services.connectors import ConnectorInput, save_connector
 from integrations.services.credentials import create_credential
@@ -175,6 +175,33 @@ def _dead_letter(shelf: Shelf) -> Value:
     letter.payload = encryption.encrypt(b'{"amount": "x"}', bound_to=letter_binding(letter))
     letter.save()
     return letter.pk
+
+
+@example("change_id")
+def _schema_change(shelf: Shelf) -> Value:
+    change = SchemaChange.objects.create(
+        workspace=shelf.workspace,
+        deployment=Deployment.objects.get(integration=shelf.value("integration_id")),
+        run_id=shelf.value("run_id"),
+        kind="added",
+        column="city",
+        after="text",
+        seen_at=timezone.now(),
+    )
+    return change.pk
+
+
+@example("uncertain_id")
+def _uncertain_batch(shelf: Shelf) -> Value:
+    batch = UncertainBatch.objects.create(
+        workspace=shelf.workspace,
+        integration_id=shelf.value("integration_id"),
+        run_id=shelf.value("run_id"),
+        number=1,
+        records=3,
+        reason="It was sent again.",
+    )
+    return batch.pk
 
 
 def _flow(shelf: Shelf) -> integrations.Flow:

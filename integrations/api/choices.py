@@ -5,7 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 
 from integrations.connectors.base import SettingKind
-from integrations.domain.guarantee import Guarantee, WriteMode
+from integrations.domain.drift import DriftKind, DriftState
+from integrations.domain.guarantee import Guarantee, Verdict, WriteMode
 from integrations.domain.lifecycle import BatchState, DeadLetterState, RunState, Trigger
 from integrations.domain.mapping import ProblemCode
 from integrations.domain.schedule import ScheduleKind
@@ -19,10 +20,13 @@ def _values(kind: type[StrEnum]) -> Choices:
 
 BATCH_STATES = _values(BatchState)
 DEAD_LETTER_STATES = _values(DeadLetterState)
+DRIFT_KINDS = _values(DriftKind)
+DRIFT_STATES = _values(DriftState)
 GUARANTEES = _values(Guarantee)
 MAPPING_PROBLEMS = _values(ProblemCode)
 RUN_STATES = _values(RunState)
 SCHEDULE_KINDS = _values(ScheduleKind)
 SETTING_KINDS = _values(SettingKind)
 TRIGGERS = _values(Trigger)
+VERDICTS = _values(Verdict)
 WRITE_MODES = _values(WriteMode)

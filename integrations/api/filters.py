@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import MAXYEAR, datetime
 from typing import Any
+from uuid import UUID
 
 import django_filters
 from django import forms
@@ -11,7 +12,17 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 
 from integrations.api import choices
-from integrations.models import Connector, Credential, DeadLetter, Event, Integration, Policy, Run
+from integrations.models import (
+    Connector,
+    Credential,
+    DeadLetter,
+    Event,
+    Integration,
+    Policy,
+    Run,
+    SchemaChange,
+    UncertainBatch,
+)
 from integrations.models.connector import CheckState, Environment
 from integrations.models.dead_letter import with_words
 
@@ -121,7 +132,7 @@ class DeadLetterFilter(django_filters.FilterSet):  # type: ignore[misc]  # the p
     q = django_filters.CharFilter(method="by_words", max_length=200, label="All these words, in reason, code or field.")
     state = django_filters.MultipleChoiceFilter(choices=choices.DEAD_LETTER_STATES)
     integration = django_filters.UUIDFilter(field_name="integration_id")
-    run = django_filters.UUIDFilter(field_name="run_id")
+    run = django_filters.UUIDFilter(method="by_run")
     code = django_filters.CharFilter(max_length=60)
 
     class Meta:
@@ -131,3 +142,35 @@ class DeadLetterFilter(django_filters.FilterSet):  # type: ignore[misc]  # the p
     def by_words(self, rows: QuerySet[DeadLetter], name: str, value: str) -> QuerySet[DeadLetter]:  # noqa: ARG002
         """All the words; django-filter passes the parameter's name too."""
         return rows.filter(with_words(value))
+
+    def by_run(self, rows: QuerySet[DeadLetter], name: str, value: UUID) -> QuerySet[DeadLetter]:  # noqa: ARG002
+        """Those of a run and of its partitions; as above."""
+        return rows.filter(Q(run=value) | Q(run__parent=value))
+
+
+class SchemaChangeFilter(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
+    """By integration, kind of change, or state."""
+
+    integration = django_filters.UUIDFilter(field_name="deployment__integration_id")
+    kind = django_filters.MultipleChoiceFilter(choices=choices.DRIFT_KINDS)
+    state = django_filters.MultipleChoiceFilter(choices=choices.DRIFT_STATES)
+
+    class Meta:
+        model = SchemaChange
+        fields: list[str] = []
+
+
+class UncertainBatchFilter(django_filters.FilterSet):  # type: ignore[misc]  # the package has no types
+    """By integration, run, or whether somebody has said what was found."""
+
+    integration = django_filters.UUIDFilter()
+    run = django_filters.UUIDFilter()
+    resolved = django_filters.BooleanFilter(field_name="verdict", lookup_expr="exact", method="by_resolution")
+
+    class Meta:
+        model = UncertainBatch
+        fields: list[str] = []
+
+    def by_resolution(self, rows: QuerySet[UncertainBatch], name: str, value: bool) -> QuerySet[UncertainBatch]:  # noqa: ARG002 - the package's
+        """The open ones, or those that a person has judged."""
+        return rows.exclude(verdict="") if value else rows.filter(verdict="")

@@ -10,7 +10,9 @@ from integrations.api.views.dead_letters import DeadLetterView
 from integrations.api.views.deployments import DeploymentView
 from integrations.api.views.integrations import IntegrationView
 from integrations.api.views.policies import PolicyView
-from integrations.api.views.runs import RunBatchView, RunEventView, RunView
+from integrations.api.views.runs import RunBatchView, RunEventView, RunPartitionView, RunView
+from integrations.api.views.schema_changes import SchemaChangeView
+from integrations.api.views.uncertain import UncertainBatchView
 from integrations.api.views.versions import VersionView
 
 # The values are the names of actions; DRF's stub allows more, and a dict is invariant.
@@ -84,7 +86,37 @@ _runs = [
     path("runs/<uuid:run_id>/cancel/", RunView.as_view({"post": "cancel"}), name="api-run-cancel"),
     path("runs/<uuid:run_id>/retry/", RunView.as_view({"post": "retry"}), name="api-run-retry"),
     path("runs/<uuid:run_id>/batches/", RunBatchView.as_view(_LIST), name="api-run-batches"),
+    path("runs/<uuid:run_id>/partitions/", RunPartitionView.as_view(_LIST), name="api-run-partitions"),
     path("runs/<uuid:run_id>/events/", RunEventView.as_view(_LIST), name="api-run-events"),
+]
+
+_schema_changes = [
+    path("schema-changes/", SchemaChangeView.as_view(_LIST), name="api-schema-changes"),
+    path("schema-changes/<uuid:change_id>/", SchemaChangeView.as_view({"get": "retrieve"}), name="api-schema-change"),
+    path(
+        "schema-changes/<uuid:change_id>/values/",
+        SchemaChangeView.as_view({"get": "values"}),
+        name="api-schema-change-values",
+    ),
+    path(
+        "schema-changes/<uuid:change_id>/resolve/",
+        SchemaChangeView.as_view({"post": "resolve"}),
+        name="api-schema-change-resolve",
+    ),
+]
+
+_uncertain = [
+    path("uncertain-batches/", UncertainBatchView.as_view(_LIST), name="api-uncertain-batches"),
+    path(
+        "uncertain-batches/<uuid:uncertain_id>/",
+        UncertainBatchView.as_view({"get": "retrieve"}),
+        name="api-uncertain-batch",
+    ),
+    path(
+        "uncertain-batches/<uuid:uncertain_id>/resolve/",
+        UncertainBatchView.as_view({"post": "resolve"}),
+        name="api-uncertain-batch-resolve",
+    ),
 ]
 
 _dead_letters = [
@@ -111,6 +143,8 @@ _everything: list[URLPattern | URLResolver] = [
     *_policies,
     *_integrations,
     *_runs,
+    *_schema_changes,
+    *_uncertain,
     *_dead_letters,
 ]
 

@@ -6,6 +6,7 @@ from integrations.views import integrations as lists
 from integrations.views import integrations_actions as actions
 from integrations.views import integrations_detail as detail
 from integrations.views import integrations_editor as editor
+from integrations.views import integrations_schema as schema
 from integrations.views import integrations_trial as trial
 from integrations.views import integrations_versions as versions
 
@@ -22,6 +23,8 @@ urlpatterns: list[URLPattern] = [
     path(ONE, detail.integration_detail, name="integration-detail"),
     path(ONE + "mapping/", detail.integration_mapping, name="integration-mapping"),
     path(ONE + "policy/", detail.integration_policy, name="integration-policy"),
+    path(ONE + "columns/", schema.integration_schema, name="integration-schema"),
+    path(ONE + "columns/<uuid:change_id>/", schema.resolve, name="integration-schema-resolve"),
     path(ONE + "edit/", editor.integration_edit, name="integration-edit"),
     path(ONE + "run/", actions.start, name="integration-run"),
     path(ONE + "switch/", actions.switch, name="integration-switch"),

@@ -14,14 +14,16 @@ from accounts.permissions import workspace_view
 from accounts.requests import WorkspaceRequest
 from integrations.connectors import registry
 from integrations.connectors.base import PluginSpec
-from integrations.domain.guarantee import EXPLANATIONS, Guarantee
+from integrations.domain.drift import DriftState
+from integrations.domain.guarantee import EXPLANATIONS
 from integrations.domain.lifecycle import DeadLetterState, RunState
 from integrations.domain.policy import SECTIONS, EffectiveRule
 from integrations.domain.schedule import upcoming
 from integrations.domain.slo import ErrorBudget
 from integrations.forms.integration_rules import rows_of_mapping
-from integrations.models import Connector, DeadLetter, Deployment, IntegrationVersion, Run, Schedule
+from integrations.models import Connector, DeadLetter, Deployment, IntegrationVersion, Run, Schedule, SchemaChange
 from integrations.services.freshness import error_budget
+from integrations.services.guarantees import guarantee_of
 from integrations.services.policies import effective_policy
 from integrations.services.policy_actions import LastAction, last_actions
 from integrations.services.schedules import timetable_of
@@ -71,6 +73,7 @@ def integration_detail(request: WorkspaceRequest, integration_id: object) -> Htt
         "runs": runs[:SHOWN],
         "has_more": len(runs) > SHOWN,
         "figures": _figures(deployment, runs),
+        "open_changes": SchemaChange.objects.filter(deployment=deployment, state=DriftState.OPEN).count(),
         "budget": _budget(deployment),
     }
     if request.htmx and not request.htmx.history_restore_request:
@@ -134,7 +137,7 @@ def _flow_context(deployment: Deployment, runs: list[Run]) -> dict[str, Any]:
     reads = f"{version.source_stream} · {version.read_mode}"
     if version.read_mode == "incremental":
         reads += f" by {version.cursor_field or 'its own cursor'}"
-    guarantee = registry.get(version.destination.plugin).spec.guarantee or Guarantee.APPEND_ONLY
+    guarantee = guarantee_of(version)
     is_due = schedule is not None and schedule.enabled and deployment.enabled
     return {
         "source": _end(version.source, reads),

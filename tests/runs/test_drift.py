@@ -20,9 +20,10 @@ from tests.runs.listed import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROW = {"id": 1, "amount": "1.50"}
-WITH_CITY = pa.schema({"id": pa.int64(), "amount": pa.string(), "city": pa.string()})
-WITHOUT_AMOUNT = pa.schema({"id": pa.int64()})
-AMOUNT_IS_NUMBER = pa.schema({"id": pa.int64(), "amount": pa.float64()})
+ID: pa.Field[Any] = pa.field("id", pa.int64())
+WITH_CITY = pa.schema([ID, pa.field("amount", pa.string()), pa.field("city", pa.string())])
+WITHOUT_AMOUNT = pa.schema([ID])
+AMOUNT_IS_NUMBER = pa.schema([ID, pa.field("amount", pa.float64())])
 
 
 def first_run(bench: Bench, outside: World) -> None:
