@@ -136,7 +136,7 @@ def retry_run(claim: Claim, *, error: SignalboxError, delay_seconds: float) -> N
             "run.retrying",
             f"{error.message} Attempt {run.attempt + 1} in {delay_seconds:.0f} s.",
             level="warning",
-            data={"code": error.code, "delay_seconds": delay_seconds},
+            data={"code": error.code, "delay_seconds": delay_seconds, "attempt": run.attempt},
         )
 
 
