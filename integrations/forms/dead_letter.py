@@ -6,7 +6,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django import forms
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
 from accounts.models import Workspace
@@ -55,7 +55,7 @@ class DeadLetterFilterForm(forms.Form):
         if data["integration"]:
             letters = letters.filter(integration=data["integration"])
         if data["run"]:
-            letters = letters.filter(run_id=data["run"])
+            letters = letters.filter(Q(run=data["run"]) | Q(run__parent=data["run"]))
         if data["batch"] is not None:
             letters = letters.filter(batch_number=data["batch"])
         return self._with_reason(letters) if with_reason else letters

@@ -13,6 +13,7 @@ from integrations.views import (
 from integrations.views import runs as lists
 from integrations.views import runs_actions as actions
 from integrations.views import runs_detail as detail
+from integrations.views import runs_partitions as partitions
 from integrations.views import runs_parts as parts
 
 HOME = "w/<slug:workspace>/"
@@ -28,6 +29,7 @@ urlpatterns: list[URLPattern] = [
     path(RUN, detail.run_detail, name="run-detail"),
     path(RUN + "curve/", detail.run_curve, name="run-curve"),
     path(RUN + "batches/", parts.run_batches, name="run-batches"),
+    path(RUN + "partitions/", partitions.run_partitions, name="run-partitions"),
     path(RUN + "log/", parts.run_log, name="run-log"),
     path(RUN + "cancel/", actions.run_cancel, name="run-cancel"),
     path(RUN + "continue/", actions.run_continue, name="run-continue"),

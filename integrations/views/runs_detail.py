@@ -16,6 +16,7 @@ from integrations.connectors import registry
 from integrations.domain.guarantee import EXPLANATIONS, Guarantee
 from integrations.domain.lifecycle import RunState
 from integrations.models import Event, Run
+from integrations.views.runs_partitions import partitions_context
 from integrations.views.runs_parts import batches_context, cursor_text, log_context
 from integrations.views.runs_rows import took
 from integrations.views.runs_speed import Pace, curve_of_run, left_words, pace_of
@@ -38,6 +39,7 @@ def run_detail(request: WorkspaceRequest, run_id: UUID) -> HttpResponse:
         **_head(request, run),
         **_facts(run),
         **batches_context(run, before=""),
+        **partitions_context(run),
         "chart": curve_of_run(run),
     }
     if request.access.allows("run.logs.read"):
@@ -55,7 +57,13 @@ def run_curve(request: WorkspaceRequest, run_id: UUID) -> HttpResponse:
 def run_of(request: WorkspaceRequest, run_id: UUID) -> Run:
     """The run in the workspace, with what its page shows; 404 where there is none."""
     rows = Run.objects.with_partitions_of(request.workspace).select_related(
-        "workspace", "requested_by", "continues", "deployment__integration", "version__source", "version__destination"
+        "workspace",
+        "requested_by",
+        "continues",
+        "parent",
+        "deployment__integration",
+        "version__source",
+        "version__destination",
     )
     return get_object_or_404(rows.defer(*_HEAVY), pk=run_id)
 

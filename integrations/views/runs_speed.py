@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils import timezone
+
 from integrations.domain.lifecycle import BatchState
 from integrations.models import Run, RunBatch
 
@@ -26,8 +28,12 @@ class Pace:
 
 
 def pace_of(run: Run) -> Pace:
-    """The pace of a run that works."""
-    return pace(run.started_at, _steps(run, RECENT_BATCHES))
+    """The pace of a run that works; of one in partitions, what is left goes by all of its time."""
+    found = pace(run.started_at, _steps(run, RECENT_BATCHES))
+    if not run.partition_count or not run.progress or run.started_at is None:
+        return found
+    elapsed = (timezone.now() - run.started_at).total_seconds()
+    return Pace(found.per_second, elapsed * (1 - run.progress) / run.progress)
 
 
 def pace(started_at: datetime | None, steps: Sequence[Step]) -> Pace:
@@ -74,7 +80,10 @@ def _rates(started_at: datetime | None, steps: Sequence[Step]) -> tuple[list[flo
 
 
 def _steps(run: Run, limit: int) -> list[Step]:
-    """The last batches that are committed, oldest first."""
-    found = RunBatch.objects.filter(run=run, state=BatchState.COMMITTED).order_by("-number")
-    rows = found.values_list("committed_at", "read", "progress")[:limit]
-    return [(at, read, progress) for at, read, progress in reversed(list(rows)) if at]
+    """The last batches that are committed, oldest first; how far a partition is says nothing of its run."""
+    found = RunBatch.objects.filter(state=BatchState.COMMITTED)
+    if run.partition_count:
+        rows = found.filter(run__parent=run).order_by("-committed_at", "-id").values_list("committed_at", "read")
+        return [(at, read, None) for at, read in reversed(list(rows[:limit])) if at]
+    mine = found.filter(run=run).order_by("-number").values_list("committed_at", "read", "progress")
+    return [(at, read, progress) for at, read, progress in reversed(list(mine[:limit])) if at]

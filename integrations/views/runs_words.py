@@ -34,7 +34,8 @@ def verdict_of(run: Run) -> Verdict:
 def can_continue(run: Run) -> bool:
     """Whether a run may go on from this one's checkpoint (`services.continuation` decides for good)."""
     has_failed = run.state in (RunState.FAILED, RunState.CANCELLED)
-    return has_failed and run.trigger != Trigger.REDRIVE and run.cursor is not None
+    has_place = run.cursor is not None or run.partition_count > 0
+    return has_failed and has_place and run.parent_id is None and run.trigger != Trigger.REDRIVE
 
 
 def active_run_notice(workspace: str, error: Conflict) -> SafeString:
@@ -53,6 +54,8 @@ def _active(run: Run) -> Verdict:
         return Verdict("warn", run.error_message, "Nothing to do: it tries again by itself.", run.error_code)
     if run.state == RunState.QUEUED:
         return Verdict("idle", "It waits for a worker.")
+    if run.partition_count:
+        return Verdict("info", f"It is cut into {run.partition_count} partitions, which workers read at the same time.")
     return Verdict("info", f"It is at work on batch {run.batches + 1}.")
 
 
@@ -74,6 +77,8 @@ def _failed(run: Run) -> Verdict:
 
 
 def _cancelled(run: Run) -> Verdict:
+    if run.partition_count and run.batches:
+        return Verdict("idle", "It was cancelled. What its partitions wrote stays, their checkpoints too.")
     if run.batches:
         return Verdict("idle", f"It was cancelled after batch {run.batches}. What it wrote stays, its checkpoint too.")
     return Verdict("idle", "It was cancelled before it wrote anything.")

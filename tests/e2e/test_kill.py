@@ -34,10 +34,15 @@ def product(tmp_path_factory: pytest.TempPathFactory, postgres_server: Server) -
         "SIGNALBOX_EGRESS_ALLOW": f"127.0.0.1:{postgres_server.port}",
     }
     with running_product(tmp_path_factory.mktemp("kill"), **settings) as found:
-        with (found.files / "records.csv").open("w") as file:
-            file.write("id,name,amount\n")
-            file.writelines(f"{number},record {number},{number % 1000}.25\n" for number in range(ROWS))
+        write_records(found)
         yield found
+
+
+def write_records(product: Product) -> None:
+    """The file that is read, about ten megabytes."""
+    with (product.files / "records.csv").open("w") as file:
+        file.write("id,name,amount\n")
+        file.writelines(f"{number},record {number},{number % 1000}.25\n" for number in range(ROWS))
 
 
 def start(product: Product, name: str, target: str, mode: str) -> str:

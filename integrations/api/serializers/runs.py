@@ -33,9 +33,33 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         model = Run
         fields = [
             "id", "integration", "environment", "version", "trigger", "state", "has_warnings", "is_retrying",
-            "cancel_requested", "requested_by", "continues", "due_at", "created_at", "started_at", "finished_at",
+            "cancel_requested", "requested_by", "continues", "parent", "partition_count", "due_at", "created_at",
+            "started_at", "finished_at",
             "attempt", "next_attempt_at", "slices", "batches", "read", "written", "set_aside", "filtered",
             "read_bytes", "progress", "error",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+    @extend_schema_field(RunErrorSerializer(allow_null=True))
+    def get_error(self, run: Run) -> dict[str, Any] | None:
+        """None where nothing is wrong."""
+        return RunErrorSerializer(run).data if run.error_code else None
+
+
+class RunPartitionSerializer(serializers.ModelSerializer[Run]):
+    """A partition of a run: what is in it, who works on it, and its counts, which are part of the run's."""
+
+    key = serializers.CharField(source="partition.key", read_only=True)
+    label = serializers.CharField(source="partition.label", read_only=True)  # type: ignore[assignment]  # as below
+    slices = serializers.IntegerField(source="claims", read_only=True)
+    error = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Run
+        fields = [
+            "id", "key", "label", "state", "worker", "progress", "read", "written", "set_aside", "filtered",
+            "read_bytes", "batches", "slices", "attempt", "next_attempt_at", "continues", "started_at", "finished_at",
+            "error",
         ]  # fmt: skip
         read_only_fields = fields
 

@@ -25,9 +25,9 @@ class RunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet[Ru
     lookup_url_kwarg = "run_id"
 
     def get_queryset(self) -> QuerySet[Run]:
-        """The runs of the workspace in the address, without the columns that no answer shows."""
-        rows = Run.objects.of(self.workspace).select_related("workspace", "deployment__integration", "version")
-        return rows.defer("schema", "cursor", "start_cursor", "version__mapping", "deployment__cursor")
+        """The runs of the workspace in the address; a partition is no line of the list, but found by its id."""
+        found = Run.objects.of if self.action == "list" else Run.objects.with_partitions_of
+        return _shown(found(self.workspace))
 
     @extend_schema(request=None, responses={202: shapes.RunSerializer})
     def cancel(self, request: Request, workspace: str, run_id: str) -> Response:  # noqa: ARG002 - DRF passes the address
@@ -45,6 +45,19 @@ class RunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet[Ru
         run = self.get_object()
         self.no_body()
         return run
+
+
+class RunPartitionView(mixins.ListModelMixin, StrictViewSet[Run]):
+    """The partitions of a run that was cut, in the order of their keys; each is a run of its own, under this one."""
+
+    permissions = {"list": "run.read"}
+    queryset = Run.objects.none()
+    serializer_class = shapes.RunPartitionSerializer
+    cursor_ordering = ("id",)
+
+    def get_queryset(self) -> QuerySet[Run]:
+        """The partitions of the run in the address."""
+        return _shown(self.found(Run.objects.of(self.workspace), pk=self.kwargs["run_id"]).partitions.all())
 
 
 class RunBatchView(mixins.ListModelMixin, StrictViewSet[RunBatch]):
@@ -75,3 +88,9 @@ class RunEventView(mixins.ListModelMixin, StrictViewSet[Event]):
         """The log of the run in the address."""
         run = self.found(Run.objects.with_partitions_of(self.workspace), pk=self.kwargs["run_id"])
         return Event.objects.filter(workspace=self.workspace, run_id=run.pk)
+
+
+def _shown(rows: QuerySet[Run]) -> QuerySet[Run]:
+    """The runs without the columns that no answer shows."""
+    rows = rows.select_related("workspace", "deployment__integration", "version")
+    return rows.defer("schema", "cursor", "start_cursor", "version__mapping", "deployment__cursor")
