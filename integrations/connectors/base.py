@@ -40,6 +40,7 @@ __all__ = [
     "ReadRequest",
     "Refused",
     "RemoteWriter",
+    "Rewindable",
     "Setting",
     "SettingKind",
     "StoredCheckpoint",
@@ -403,6 +404,16 @@ class Ranged(Protocol):
     """
 
     def range_fields(self, stream: str) -> Sequence[str]: ...
+
+
+@runtime_checkable
+class Rewindable(Protocol):
+    """What a connector may offer beside `Connector`: it tells a source that was reset or cut from one without news.
+
+    `is_behind` says of an incremental read that no record is left at the request's cursor or after it.
+    """
+
+    def is_behind(self, request: ReadRequest) -> bool: ...
 
 
 @runtime_checkable

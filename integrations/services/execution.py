@@ -54,7 +54,7 @@ from integrations.services.policies import effective_policy
 from integrations.services.policy_actions import note_in_run, note_wait
 from integrations.services.redriven import RedrivenRecords, decode_schema
 from integrations.services.run_progress import Bounds, DatabaseRunLog, Heartbeat
-from integrations.services.verdict import refuse_too_many_rejected, warnings_of
+from integrations.services.verdict import refuse_regressed, refuse_too_many_rejected, warnings_of
 from integrations.services.waiting import loses_no_attempt, wait_or_fail
 
 log = structlog.get_logger(__name__)
@@ -203,6 +203,7 @@ def _move(run: Run, run_log: DatabaseRunLog, isolation: Isolation, bounds: Bound
                     partition=partition_of(run),
                     batch_records=min(isolation.records or bounds.batch_records, writer.batch_records or sys.maxsize),
                 )
+                refuse_regressed(run, source, read, policy)
                 plan = SlicePlan(str(run.pk), start, read, request)
                 if isolation.is_careful:
                     return run_carefully(plan, isolation.condemned, source, mapper, writer, run_log)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django.db.models import Sum
 
+from integrations.connectors.base import Connector as Plugin
+from integrations.connectors.base import ReadRequest, Rewindable
 from integrations.domain.lifecycle import RunState, Trigger
 from integrations.domain.policy import EffectivePolicy
 from integrations.domain.tolerance import is_too_much, share_of
 from integrations.domain.volume import VolumeAnswer, VolumeRule, VolumeVerdict, judge_volume
-from integrations.errors import TOO_MANY_REJECTED, VOLUME_UNUSUAL, NeedsPerson
+from integrations.errors import SOURCE_REGRESSED, TOO_MANY_REJECTED, VOLUME_UNUSUAL, NeedsPerson
 from integrations.models import Run, UncertainBatch
 from integrations.models.integration import ReadMode
 
@@ -26,6 +28,19 @@ def refuse_too_many_rejected(run: Run, policy: EffectivePolicy) -> None:
             TOO_MANY_REJECTED,
             f"{run.set_aside:,} of {run.read:,} records ({share_of(run.read, run.set_aside):.0f} %) were set aside; "
             f"the policy allows {allowed:g} %.",
+        )
+
+
+def refuse_regressed(run: Run, source: Plugin, request: ReadRequest, policy: EffectivePolicy) -> None:
+    """Raise NeedsPerson where an incremental source's newest record is older than the cursor: it was reset or cut."""
+    begins = not run.batches and request.cursor is not None and bool(request.cursor_field)
+    if not begins or policy.choice("volume.regressed") != VolumeAnswer.FAIL or not isinstance(source, Rewindable):
+        return
+    if source.is_behind(request):
+        raise NeedsPerson(
+            SOURCE_REGRESSED,
+            f"“{request.stream}” has no record any more at or after the one that was read last.",
+            rule="volume.regressed",
         )
 
 

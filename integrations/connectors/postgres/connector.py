@@ -101,6 +101,11 @@ class PostgresConnector:
             with session.transaction(_SNAPSHOT):
                 yield from _batches(session, table, request)
 
+    def is_behind(self, request: ReadRequest) -> bool:
+        """Say whether the table's newest record is older than the request's cursor."""
+        with self._session(Doing.READING) as session:
+            return KeyedReader(session, self._table(session, request.stream), request).is_behind()
+
     def partitions(self, request: ReadRequest, cut: Cut) -> Sequence[Partition]:
         """Cut a table that has a key into ranges of it."""
         with self._session(Doing.READING) as session:

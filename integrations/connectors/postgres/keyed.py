@@ -76,6 +76,17 @@ class KeyedReader:
                 position = Position(key, position.after_null)
                 yield self.select.batch(piece, position.cursor(self.order), progress)
 
+    def is_behind(self) -> bool:
+        """Whether the newest value of the cursor field is below that of the request's cursor."""
+        position = position_of(self.request.cursor, self.order)
+        if position.after is None or not self.order.cursor_field:
+            return False
+        field = self.ordering[0]
+        query = sql.SQL("SELECT EXISTS (SELECT 1 FROM {} WHERE {} OPERATOR(pg_catalog.>=) {}) AS found").format(
+            self.table.identifier, field.expression, field.literal(position.after[0])
+        )
+        return not self.session.rows(query)[0]["found"]
+
     def _can_be_null(self, name: str) -> bool:
         return bool(name) and name not in self.order.key and self.table.by_name[name].nullable
 

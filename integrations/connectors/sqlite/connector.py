@@ -76,6 +76,11 @@ class SqliteConnector:
         with self._file.open(Doing.READING) as database, database.transaction("DEFERRED"):
             yield from TableReader(database, _table(database, request.stream), request).batches()
 
+    def is_behind(self, request: ReadRequest) -> bool:
+        """Say whether the table's newest record is older than the request's cursor."""
+        with self._file.open(Doing.READING) as database:
+            return TableReader(database, _table(database, request.stream), request).is_behind()
+
     def partitions(self, request: ReadRequest, cut: Cut) -> Sequence[Partition]:
         """Cut a table into ranges of its key, or of its row numbers."""
         with self._file.open(Doing.READING) as database, database.transaction("DEFERRED"):

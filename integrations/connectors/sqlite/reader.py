@@ -80,6 +80,14 @@ class TableReader:
                 position = Position(key, position.after_null)
                 yield self._batch(rows, position.cursor(self.order) | guard)
 
+    def is_behind(self) -> bool:
+        """Whether the newest value of the cursor field is below that of the request's cursor."""
+        position = position_of(self.request.cursor, self.order)
+        if position.after is None or not self.order.cursor_field:
+            return False
+        newest = f"SELECT EXISTS (SELECT 1 FROM {quoted(self.table.name)} WHERE {quoted(self.order.cursor_field)} >= ?)"  # noqa: S608 - as above
+        return not self.database.rows(newest, [_value(position.after[0])])[0][0]
+
     def _unordered(self) -> Iterator[Batch]:
         if self.order.cursor_field:
             raise no_key(self.table.name, "an incremental read needs a key to tell rows with equal cursor values apart")

@@ -48,7 +48,7 @@ RULES: tuple[Rule, ...] = (
         label="A cursor that goes backwards",
         help="The newest record of an incremental source is older than one that was read before: it was reset or cut.",
         default="fail",
-        choices=_ANSWERS,
+        choices=(("ignore", "take it"), ("fail", "fail the run")),
         tighter=Tighter.HIGHER,
     ),
 )
