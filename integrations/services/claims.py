@@ -18,6 +18,7 @@ from integrations.domain.lifecycle import ACTIVE_STATES, RunState
 from integrations.errors import LEASE_LOST, RUN_CANCELLED, StopRun
 from integrations.hints import hint
 from integrations.models import Deployment, Run
+from integrations.services.concurrency import has_room, is_bounded
 from integrations.services.owed_starts import owe_starts
 from integrations.services.partitions import child_stopped
 from integrations.services.policy_actions import note_failure
@@ -48,9 +49,11 @@ _survived: deque[Claim] = deque(maxlen=1_000)
 
 
 def claim_run(*, run_id: UUID, worker: str) -> Claim | None:
-    """Take a due run for this worker, on the database's clock; None when it is not due or another worker has it."""
+    """Take a due run for this worker, on the database's clock; None where it cannot be had."""
     lease = timedelta(seconds=settings.LEASE_SECONDS)
     with transaction.atomic():
+        if is_bounded() and not has_room(run_id):
+            return None
         taken = Run.objects.filter(DUE, pk=run_id).update(
             state=RunState.RUNNING,
             worker=worker,

@@ -15,6 +15,7 @@ from integrations.domain.lifecycle import RunState
 from integrations.hints import hint
 from integrations.models import Run
 from integrations.services.claims import DUE, Claim, claim_run, hand_back_survivors
+from integrations.services.concurrency import Rooms, rooms_now, tell_waiting
 from integrations.services.partitions import sweep
 
 HINT_AGAIN_SECONDS = 10
@@ -31,8 +32,10 @@ def claim_next(*, worker: str) -> Claim | None:
     whose run is due longest; within a workspace the run that is due longest.
     """
     hand_back_survivors()
-    for workspace_id in _workspaces_in_turn():
-        claim = _claim_oldest(workspace_id, worker)
+    rooms = rooms_now()
+    tell_waiting(DUE, rooms)
+    for workspace_id in _workspaces_in_turn(rooms):
+        claim = _claim_oldest(workspace_id, worker, rooms)
         if claim is not None:
             return claim
     return None
@@ -40,15 +43,22 @@ def claim_next(*, worker: str) -> Claim | None:
 
 def is_work_due() -> bool:
     """Whether a worker would find something."""
-    return Run.objects.filter(DUE).exists()
+    return _due(rooms_now()).exists()
 
 
-def _workspaces_in_turn() -> Iterator[UUID]:
+def _due(rooms: Rooms) -> QuerySet[Run]:
+    """What a worker may take now; nothing is joined where nothing is full."""
+    due = Run.objects.filter(DUE)
+    return due.exclude(rooms.blocked) if rooms.is_full else due
+
+
+def _workspaces_in_turn(rooms: Rooms) -> Iterator[UUID]:
     mine = Run.objects.filter(workspace=OuterRef("pk"))
+    due = _due(rooms).filter(workspace=OuterRef("pk"))
     running = mine.filter(state=RunState.RUNNING, lease_until__gte=Now()).order_by().values("workspace")
     waiting = Workspace.objects.annotate(
-        oldest_queued=_oldest(mine.filter(DUE, state=RunState.QUEUED)),
-        oldest_left=_oldest(mine.filter(DUE, state=RunState.RUNNING)),
+        oldest_queued=_oldest(due.filter(state=RunState.QUEUED)),
+        oldest_left=_oldest(due.filter(state=RunState.RUNNING)),
         running=Coalesce(Subquery(running.annotate(count=Count("pk")).values("count")), 0),
         served_at=Subquery(mine.filter(claimed_at__isnull=False).order_by("-claimed_at").values("claimed_at")[:1]),
     ).filter(Q(oldest_queued__isnull=False) | Q(oldest_left__isnull=False))
@@ -62,13 +72,16 @@ def _oldest(runs: QuerySet[Run]) -> Subquery:
     return Subquery(runs.order_by("next_attempt_at").values("next_attempt_at")[:1])
 
 
-def _claim_oldest(workspace_id: UUID, worker: str) -> Claim | None:
+def _claim_oldest(workspace_id: UUID, worker: str, rooms: Rooms) -> Claim | None:
     """Take the run of a workspace that is due longest. Workers that ask at the same time pass over each other's."""
     with transaction.atomic():
-        due = Run.objects.filter(DUE, workspace_id=workspace_id).only("id", "next_attempt_at")
+        due = _due(rooms).filter(workspace_id=workspace_id).only("id", "next_attempt_at")
         # Two questions, so that each is answered by the first entry of an index.
         heads = [
-            due.filter(state=state).order_by("next_attempt_at").select_for_update(skip_locked=True, no_key=True).first()
+            due.filter(state=state)
+            .order_by("next_attempt_at")
+            .select_for_update(skip_locked=True, no_key=True, of=("self",))
+            .first()
             for state in (RunState.QUEUED, RunState.RUNNING)
         ]
         found = sorted((run for run in heads if run), key=lambda run: run.next_attempt_at)
@@ -81,11 +94,16 @@ def reconcile() -> int:
     became_due = Q(hinted_at=None) | Q(state=RunState.QUEUED, hinted_at__lt=F("next_attempt_at"))
     was_left = Q(state=RunState.RUNNING, hinted_at__lt=F("lease_until"))
     forgotten = Q(hinted_at__lt=Now() - timedelta(seconds=HINT_AGAIN_SECONDS))
-    return _hint(became_due | was_left, RECONCILE_AT_MOST) + _hint(forgotten, HINT_AGAIN_AT_MOST)
+    rooms = rooms_now()
+    tell_waiting(DUE, rooms)
+    due = _due(rooms)
+    return _hint(due.filter(became_due | was_left), RECONCILE_AT_MOST) + _hint(
+        due.filter(forgotten), HINT_AGAIN_AT_MOST
+    )
 
 
-def _hint(which: Q, at_most: int) -> int:
-    due = Run.objects.filter(DUE, which).order_by("next_attempt_at").values_list("id", flat=True)
+def _hint(runs: QuerySet[Run], at_most: int) -> int:
+    due = runs.order_by("next_attempt_at").values_list("id", flat=True)
     hinted = 0
     for run_id in list(due[:at_most]):
         if not hint(run_id):

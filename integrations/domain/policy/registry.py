@@ -6,6 +6,7 @@ from integrations.domain.policy.rule import Rule
 from integrations.domain.policy.rules import (
     breaker,
     budget,
+    concurrency,
     drift,
     freshness,
     limit,
@@ -24,6 +25,7 @@ _MODULES = (
     retry,
     timeout,
     limit,
+    concurrency,
     budget,
     breaker,
     tolerance,
