@@ -51,6 +51,7 @@ _credentials = [
 
 _policies = [
     path("policies/", PolicyView.as_view(_COLLECTION), name="api-policies"),
+    path("policies/simulate/", PolicyView.as_view({"post": "simulate"}), name="api-policy-simulate"),
     path("policies/effective/", PolicyView.as_view({"get": "effective"}), name="api-policy-effective"),
     path("policies/<uuid:policy_id>/", PolicyView.as_view(_CHANGEABLE), name="api-policy"),
 ]
