@@ -51,12 +51,12 @@ class Service(NamedTuple):
     source_version: int = 0
     source_changes: int = 0
 
-    def receive(self, batch: Content, key: Key, is_version_guarded: bool) -> Service:
+    def receive(self, batch: Content, key: Key, is_stamp_guarded: bool) -> Service:
         """Store a batch as this kind of destination does. The bad record is refused, each time."""
         if self.kind is Kind.UPSERT_VERSIONED:
             values = list(self.values)
             for record in batch.good:
-                if not is_version_guarded or batch.stamp >= values[name_of(record)][0]:
+                if not is_stamp_guarded or batch.stamp >= values[name_of(record)][0]:
                     values[name_of(record)] = (batch.stamp, batch.version)
             return self._replace(values=tuple(values))
         if self.kind is Kind.IDEMPOTENCY_KEY:
@@ -108,10 +108,11 @@ def take_up(world: World[Service], worker: Worker, left: Content, uncertain: tup
 
 
 def fetch(world: World[Service], worker: Worker, rules: Rules) -> Steps:
-    """Read on. The version is the source's own; a worker's clock (a wrong variant) may run behind or ahead."""
-    version = world.far.source_version
-    stamps = (version,) if rules.version_is_the_sources else (0, 1)
-    yield from control.fetch_of(world, worker, version, stamps)
+    """Read on. What is read carries the fence and the batch's number as its stamp; a worker's clock may be behind."""
+    stamps = (worker.fence * 8 + worker.number + 1,) if rules.stamp_follows_the_fence else (0, 1)
+    if world.far.kind is not Kind.UPSERT_VERSIONED:
+        stamps = (0,)
+    yield from control.fetch_of(world, worker, world.far.source_version, stamps)
 
 
 def prepare(world: World[Service], worker: Worker, rules: Rules) -> Steps:
@@ -136,7 +137,7 @@ def key_of(batch: Content, worker: Worker, rules: Rules) -> Key:
 def send(world: World[Service], worker: Worker, rules: Rules) -> Steps:
     """Send the batch; a zombie may do so at any time. The answer may be lost, with or without the batch."""
     batch, row = in_hand(worker), world.row
-    arrived = world._replace(far=world.far.receive(batch, key_of(batch, worker, rules), rules.version_is_guarded))
+    arrived = world._replace(far=world.far.receive(batch, key_of(batch, worker, rules), rules.stamp_is_guarded))
     after = worker._replace(at="sent") if rules.commit_follows_the_send else behind(worker, batch)
     yield Step("send", arrived, after)
     if row.crashes and rules.commit_follows_the_send:

@@ -45,8 +45,8 @@ class Rules:
     commit_follows_the_send: bool = True
     cursor_moves_with_the_commit: bool = True
     uncertain_is_marked: bool = True
-    version_is_guarded: bool = True
-    version_is_the_sources: bool = True
+    stamp_is_guarded: bool = True
+    stamp_follows_the_fence: bool = True
 
 
 SOUND = Rules()

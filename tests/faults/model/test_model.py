@@ -21,7 +21,7 @@ SOUND: list[tuple[Callable[[], Protocol[Any, Any]], int]] = [
     (partial(transactional.protocol, crashes=2, pauses=2, cancels=0), 800_000),
     (partial(transactional.protocol, crashes=1, pauses=1, cancels=1), 90_000),
     (partial(remote.protocol, Kind.IDEMPOTENCY_KEY, crashes=1, pauses=1, cancels=1, source_changes=1), 200_000),
-    (partial(remote.protocol, Kind.UPSERT_VERSIONED, crashes=1, pauses=1, cancels=1, source_changes=1), 180_000),
+    (partial(remote.protocol, Kind.UPSERT_VERSIONED, crashes=1, pauses=1, cancels=1, source_changes=1), 260_000),
     (partial(remote.protocol, Kind.APPEND_ONLY, crashes=1, pauses=1, cancels=1), 95_000),
 ]
 
