@@ -24,6 +24,7 @@ from integrations.services.policy_actions import last_actions
 from integrations.services.policy_places import default_of, level_of
 from integrations.views.deletion import confirm_deletion
 from integrations.views.name_pages import page_by_name
+from integrations.views.policies_simulation import Trial, trial_of
 from integrations.views.policies_words import rules_set, sections_of
 
 
@@ -106,6 +107,8 @@ def policy_effective(request: WorkspaceRequest) -> HttpResponse:
 
 
 def _edit(request: WorkspaceRequest, form: PolicyForm, policy: Policy | None) -> HttpResponse:
+    if request.method == "POST" and request.POST.get("action") == "simulate":
+        return _shown(request, form, policy, trial_of(request.workspace, policy, form))
     if request.method == "POST" and form.is_valid():
         data = form.cleaned_data
         try:
@@ -125,8 +128,17 @@ def _edit(request: WorkspaceRequest, form: PolicyForm, policy: Policy | None) ->
         else:
             messages.success(request, f"{saved.name} is saved. It holds from the next slice of every run under it.")
             return redirect("policy-detail", request.workspace.slug, saved.pk)
+    return _shown(request, form, policy)
+
+
+def _shown(
+    request: WorkspaceRequest, form: PolicyForm, policy: Policy | None, trial: Trial | None = None
+) -> HttpResponse:
+    """The page; for htmx, which tries the form, the trial alone."""
+    if trial and request.htmx:
+        return render(request, "integrations/_policy_simulation.html", {"trial": trial})
     stored = _policy_of(request, policy.pk) if policy else None
-    context: dict[str, Any] = {"form": form, "policy": stored}  # what templates see
+    context: dict[str, Any] = {"form": form, "policy": stored, "trial": trial}  # what templates see
     if stored:
         context |= {
             "connectors": stored.connectors.order_by("name"),

@@ -77,3 +77,49 @@ def test_policies_are_found_by_name(api: Api) -> None:
     api.made("policies/", PATIENT)
     assert [each["name"] for each in api.get("policies/", search="pat").json()["results"]] == ["Patient"]
     assert api.get("policies/", search="quick").json()["results"] == []
+
+
+def test_a_policy_is_tried_before_it_is_stored(api: Api, flow: Flow) -> None:
+    made = api.made("policies/", PATIENT)
+    api.patch(f"integrations/{flow.integration}/", {"policy": made["id"]})
+    tried = api.post("policies/simulate/", {"policy": made["id"], "rules": {"timeout.read_seconds": 5}}).json()
+    assert (tried["integrations"], tried["problems"]) == (1, {})
+    findings = {each["rule"]: each for each in tried["findings"]}
+    assert "not stored" in findings["timeout.read_seconds"]["unknown"]
+    assert findings["retry.attempts"]["count"] == 0
+    assert Policy.objects.get().rules == {"retry.attempts": 10}
+
+
+def test_what_would_be_refused_is_said_when_it_is_tried(api: Api) -> None:
+    rules = {"retry.first_delay_seconds": 60, "retry.longest_delay_seconds": 30}
+    assert "longer" in api.post("policies/simulate/", {"rules": rules}).json()["problems"]["retry.first_delay_seconds"]
+    problem(api.post("policies/simulate/", {"rules": {"x.y": 1}}), 400, "input_invalid")
+
+
+@pytest.mark.parametrize(
+    ("rules", "limits", "field"),
+    [
+        ({"retry.attempts": 3}, ["retry.longest_delay_seconds"], "retry.longest_delay_seconds"),
+        ({"retry.first_delay_seconds": 400}, [], "retry.first_delay_seconds"),
+        ({"retention.events_days": 10}, [], "retention.events_days"),
+        ({"masking.fields": [{"field": "email", "how": "melt"}]}, [], "masking.fields"),
+    ],
+)
+def test_a_setting_that_would_do_nothing_is_refused(api: Api, rules: object, limits: list[str], field: str) -> None:
+    given = {"name": "Odd", "rules": rules, "limits": limits}
+    assert list(problem(api.post("policies/", given), 400, "input_invalid")["errors"]) == [field]
+
+
+def test_a_lower_level_may_tighten_a_limit_and_not_loosen_it(api: Api, flow: Flow) -> None:
+    house = {"name": "House", "rules": {"retry.attempts": 4}, "limits": ["retry.attempts"], "is_default": True}
+    stored = api.made("policies/", house)
+    assert stored["limits"] == ["retry.attempts"]
+    refused = problem(api.post("policies/", {"name": "Eager", "rules": {"retry.attempts": 5}}), 400, "input_invalid")
+    assert "limits attempts to 4; here it may only be lower" in refused["errors"]["retry.attempts"][0]
+    lower = api.made("policies/", {"name": "Strict", "rules": {"retry.attempts": 3}})
+    api.patch(f"connectors/{flow.source}/", {"policy": lower["id"]})
+    assert effective(api, connector=flow.source)["retry.attempts"]["bound"]["policy"] == "House"
+    api.patch(f"policies/{stored['id']}/", {"rules": {"retry.attempts": 2}})
+    rule = effective(api, connector=flow.source)["retry.attempts"]
+    assert (rule["value"], rule["asked"]["value"]) == (2, 3)
+    assert effective(api)["masking.fields"]["kind"] == "list"

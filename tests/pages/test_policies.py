@@ -194,3 +194,80 @@ def test_a_policy_of_another_workspace_is_not_there(world: World) -> None:
     for path in ("", "delete/"):
         response = signed_in(world.outsider).get(f"/w/{world.other.slug}/policies/{policy.pk}/{path}")
         assert response.status_code == 404
+
+
+def test_a_form_is_tried_before_it_is_saved(world: World, owner: Client) -> None:
+    connector = make_files(world)
+    use(world, connector)
+    policy = make_policy(world, retry__attempts=3)
+    Connector.objects.update(policy=policy)
+    url = world.url(f"policies/{policy.pk}/")
+    tried = form(action="simulate", timeout__read_seconds="5", retry__attempts="2")
+    part = text_of(owner.post(url, tried, **HTMX), 200)
+    assert "Not known from stored runs: how long each answer took" in " ".join(part.split())
+    assert "<html" not in part
+    assert "Before you save" in text_of(owner.post(url, tried), 200)
+    policy.refresh_from_db()
+    assert policy.rules == {"retry.attempts": 3}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"retry__attempts": "x"}, "Attempts is a whole number."),
+        ({"retry__first_delay_seconds": "999"}, "one of them would do nothing"),
+        ({}, "No value changes for any integration"),
+    ],
+)
+def test_what_could_not_be_saved_is_said_at_once(
+    world: World, owner: Client, change: dict[str, object], words: str
+) -> None:
+    answer = text_of(owner.post(world.url("policies/new/"), form(action="simulate", **change), **HTMX), 200)
+    assert words in " ".join(answer.split())
+    assert not Policy.objects.exists()
+
+
+def test_lists_limits_and_choices_are_saved_as_the_form_says(world: World, owner: Client) -> None:
+    given = {
+        "masking.fields": "email: hash\r\nphone: drop",
+        "masking.fields:limit": "on",
+        "retry.attempts": "3",
+        "volume.zero": "warn",
+    }
+    post(owner, world.url("policies/new/"), {**form(), **given})
+    policy = Policy.objects.get()
+    assert policy.rules == {
+        "masking.fields": [{"field": "email", "how": "hash"}, {"field": "phone", "how": "drop"}],
+        "retry.attempts": 3,
+        "volume.zero": "warn",
+    }
+    assert policy.limits == ["masking.fields"]
+    text = page(world.owner, world.url(f"policies/{policy.pk}/"))
+    assert "email: hash\nphone: drop</textarea>" in text
+    assert "limit</span>" in page(world.viewer, world.url(f"policies/{policy.pk}/")).replace("badge", "")
+
+
+def test_a_list_that_cannot_be_read_is_refused_at_its_line(world: World, owner: Client) -> None:
+    given = {**form(), "masking.fields": "email: hash\nphone"}
+    assert "Line 2: Write field: way" in text_of(post(owner, world.url("policies/new/"), given, 400))
+
+
+def test_none_is_an_empty_list_and_not_an_inherited_one(world: World, owner: Client) -> None:
+    post(owner, world.url("policies/new/"), {**form(), "masking.fields": "none"})
+    policy = Policy.objects.get()
+    assert policy.rules == {"masking.fields": []}
+    assert ">\nnone</textarea>" in page(world.owner, world.url(f"policies/{policy.pk}/"))
+
+
+def test_a_limit_is_refused_where_it_is_loosened_and_shown_where_it_holds(world: World, owner: Client) -> None:
+    given = {**form(name="House"), "retry.attempts": "4", "retry.attempts:limit": "on", "is_default": "on"}
+    post(owner, world.url("policies/new/"), given)
+    assert "limits attempts to 4" in text_of(post(owner, world.url("policies/new/"), form(retry__attempts="5"), 400))
+    connector = make_files(world)
+    lower = make_policy(world, retry__attempts=3)
+    Connector.objects.update(policy=lower)
+    shown = page(world.viewer, world.url("policies/effective/"), connector=connector.pk)
+    assert "within 4, the limit of the workspace" in " ".join(shown.split())
+    Policy.objects.filter(name="House").update(rules={"retry.attempts": 2})
+    shown = page(world.viewer, world.url("policies/effective/"), connector=connector.pk)
+    assert "asks for 3; the limit 2 of the workspace holds" in " ".join(shown.split())

@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from integrations.api.strict import StrictSerializer, WorkspaceField
 from integrations.domain.policy import ChoiceRule, EffectiveRule, NumberRule
+from integrations.domain.simulation import Finding
 from integrations.models import Connector, Integration, Policy
 
 _VALUE: dict[str, Any] = {
@@ -20,6 +21,7 @@ _VALUE: dict[str, Any] = {
     ]
 }
 _RULES = {"type": "object", "additionalProperties": _VALUE, "description": "Values by the rule's name."}
+DIFFERENCES_SHOWN = 100
 _LIMITS = "Names of rules that a lower level may tighten and not loosen."
 
 
@@ -59,6 +61,58 @@ class PolicyChangeSerializer(StrictSerializer):
         child=serializers.CharField(max_length=80), default=list, max_length=200, help_text=_LIMITS
     )
     is_default = serializers.BooleanField(default=False, help_text="Applies to the whole workspace.")
+
+
+class ProposalSerializer(StrictSerializer):
+    """A policy to try before it is stored."""
+
+    policy = WorkspaceField(
+        queryset=Policy.objects.all(), allow_null=True, default=None, help_text="The policy that it would replace."
+    )
+    rules = RulesField(help_text="Values by the rule's name; replaces all of them.")
+    limits = serializers.ListField(
+        child=serializers.CharField(max_length=80), default=list, max_length=200, help_text=_LIMITS
+    )
+    is_default = serializers.BooleanField(default=False)
+
+
+class DifferenceSerializer(serializers.Serializer[Any]):
+    """A run that would have gone otherwise."""
+
+    run = serializers.UUIDField(source="run.id")
+    integration = serializers.CharField()
+    state = serializers.CharField(source="run.state")
+    words = serializers.CharField()
+
+
+class FindingSerializer(serializers.Serializer[Any]):
+    """What the change of one rule would have done; `unknown` says why that cannot be told."""
+
+    rule = serializers.CharField()
+    count = serializers.SerializerMethodField()
+    differences = serializers.SerializerMethodField(help_text=f"The newest {DIFFERENCES_SHOWN}.")
+    notes = serializers.ListField(child=serializers.CharField())
+    unknown = serializers.CharField()
+
+    def get_count(self, finding: Finding) -> int:
+        """How many runs would have gone otherwise."""
+        return len(finding.differences)
+
+    @extend_schema_field(DifferenceSerializer(many=True))
+    def get_differences(self, finding: Finding) -> list[dict[str, Any]]:
+        """The newest of them."""
+        return [dict(DifferenceSerializer(each).data) for each in finding.differences[:DIFFERENCES_SHOWN]]
+
+
+class SimulationSerializer(serializers.Serializer[Any]):
+    """The runs that were tried, what would have been different, and why the policy could not be stored."""
+
+    since = serializers.DateTimeField(source="simulation.since")
+    runs = serializers.IntegerField(source="simulation.runs")
+    integrations = serializers.IntegerField(source="simulation.integrations")
+    is_cut = serializers.BooleanField(source="simulation.is_cut", help_text="Only the newest runs were tried.")
+    findings = FindingSerializer(source="simulation.findings", many=True)
+    problems = serializers.DictField(child=serializers.CharField(), help_text="By rule, why it would be refused.")
 
 
 class EffectiveQuerySerializer(StrictSerializer):

@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.errors import INPUT_INVALID, Invalid
 from integrations.api.base import NO_CONTENT, StrictViewSet
 from integrations.api.filters import PolicyFilter
 from integrations.api.serializers import policies as shapes
+from integrations.domain import policy as rules_of
 from integrations.models import Policy
 from integrations.services import policies
 from integrations.services.policy_actions import last_actions
+from integrations.services.policy_places import Proposal
+from integrations.services.simulation import simulate_policy
 
 
 class PolicyView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet[Policy]):
@@ -29,6 +34,7 @@ class PolicyView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet
         "partial_update": "policy.manage",
         "destroy": "policy.manage",
         "effective": "policy.read",
+        "simulate": "policy.manage",
     }
     queryset = Policy.objects.none()
     serializer_class = shapes.PolicySerializer
@@ -78,6 +84,22 @@ class PolicyView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet
         holds = policies.effective_policy(workspace=self.workspace, **asked.validated_data)
         context = {"last_actions": last_actions(workspace=self.workspace, **asked.validated_data)}
         return Response(shapes.EffectiveRuleSerializer(list(holds.rules.values()), many=True, context=context).data)
+
+    @extend_schema(request=shapes.ProposalSerializer, responses=shapes.SimulationSerializer, filters=False)
+    def simulate(self, request: Request, workspace: str) -> Response:  # noqa: ARG002 - as above
+        """Try a policy on the runs of the last 30 days; nothing is stored."""
+        given = self.checked(shapes.ProposalSerializer)
+        policy = given["policy"]
+        rules, limits = dict(given["rules"]), frozenset(given["limits"])
+        if refused := rules_of.problems_of(rules):
+            raise Invalid(INPUT_INVALID, "The policy cannot be tried.", fields=refused)
+        name = policy.name if policy else "this policy"
+        proposal = Proposal(self.workspace, policy, name, rules, limits, is_default=given["is_default"])
+        made = {
+            "simulation": simulate_policy(proposal=proposal, now=timezone.now()),
+            "problems": policies.problems_with(proposal),
+        }
+        return Response(shapes.SimulationSerializer(made).data)
 
     def _changed(self, policy: Policy, given: dict[str, Any]) -> Response:
         kept = {name: getattr(policy, name) for name in ("name", "description", "rules", "limits", "is_default")}
