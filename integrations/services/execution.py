@@ -12,7 +12,6 @@ from uuid import UUID
 
 import pyarrow as pa
 import structlog
-from celery.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
 from django.db import InterfaceError, InternalError, OperationalError, connection
 
@@ -31,7 +30,6 @@ from integrations.errors import (
     RUN_CANCELLED,
     RUN_PAUSED,
     SOURCE_CHANGED,
-    TIMED_OUT,
     NeedsPerson,
     RetryLater,
     StopRun,
@@ -102,8 +100,6 @@ def _work(run: Run, claim: Claim, policy: EffectivePolicy, draining: Callable[[]
             _keep_change(run, policy)
         claims.fail_run(claim, error)
         return RunState.FAILED
-    except SoftTimeLimitExceeded:
-        return _retry_or_fail(run, claim, RetryLater(TIMED_OUT, "A batch took longer than a slice may."), policy)
     except OUTAGES:
         raise
     except Exception as error:
