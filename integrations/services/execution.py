@@ -8,6 +8,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable
 from contextlib import closing, suppress
+from dataclasses import replace
 from uuid import UUID
 
 import pyarrow as pa
@@ -45,7 +46,7 @@ from integrations.services import claims, drift
 from integrations.services.chains import start_owed
 from integrations.services.claims import Claim
 from integrations.services.connectors import note_use, open_plugin
-from integrations.services.cutting import cut_run, may_be_cut, partition_of, resume_partitions
+from integrations.services.cutting import cut_run, former_owners, may_be_cut, owner_of, partition_of, resume_partitions
 from integrations.services.isolating import isolate
 from integrations.services.masking import mapper_for
 from integrations.services.policies import effective_policy
@@ -144,6 +145,7 @@ def _load(run_id: UUID) -> Run:
     return Run.objects.select_related(
         "workspace",
         "continues",
+        "parent",
         "deployment__integration__policy",
         "version__source__credential",
         "version__source__policy",
@@ -183,6 +185,9 @@ def _move(run: Run, run_log: DatabaseRunLog, isolation: Isolation, bounds: Bound
                 owner=_owner(run),
                 fence=run.fence,
             )
+            for owner in former_owners(run):
+                with destination.open_writer(replace(request, owner=owner)) as former:
+                    former.checkpoint()
             with destination.open_writer(request) as writer:
                 start = run_log.position(writer, request.owner)
                 while start.pending is not None:
@@ -230,7 +235,7 @@ def _owner(run: Run) -> str:
     if (scope := scope_of(run.scope)) and not scope.goes_on:
         return scope.owner
     part = partition_of(run)
-    return f"{run.deployment_id}:{run.deployment.epoch}{f':{part.key}' if part else ''}"
+    return owner_of(run, part.key if part else "")
 
 
 def _pinned_schema(run: Run, source: Plugin, policy: EffectivePolicy) -> pa.Schema | None:

@@ -6,20 +6,23 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from django.db.models.functions import Now
 
 from accounts.errors import Conflict
 from integrations.connectors import registry
+from integrations.connectors.base import Commit, Context, WriteMode, WriteRequest
 from integrations.domain.lifecycle import RunState, Trigger
 from integrations.errors import REQUEST_REFUSED, UNREACHABLE, NeedsPerson, RetryLater, StopRun
-from integrations.models import Event, Run
+from integrations.models import Event, Policy, Run
 from integrations.services import claims, continuation, runs
+from integrations.services.cutting import former_owners
 from integrations.services.execution import execute_slice
 from integrations.services.picking import reconcile
 from tests.runs import partitioned
 from tests.runs.conftest import Bench
-from tests.runs.listed import Listed, World
+from tests.runs.listed import SCHEMA, Listed, World
 from tests.runs.partitioned import Split, work_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -262,3 +265,32 @@ def test_a_run_whose_partitions_nobody_told_of_their_end_is_ended_by_the_reconci
     reconcile()
     work_all()
     assert fresh(run)[0].state == RunState.SUCCEEDED
+
+
+@pytest.mark.fault("F9")
+def test_a_worker_of_a_run_that_was_cut_otherwise_is_kept_out_too(cut: Bench, split: World) -> None:
+    run, children = started(cut)
+    stale = claims.claim_run(run_id=children[2].pk, worker="stopped for long")
+    assert stale is not None
+    Run.objects.filter(pk=children[2].pk).update(lease_until=Now() - timedelta(seconds=1))
+    runs.cancel_run(run=run)
+    reconcile()
+    owner = f"{cut.deployment.pk}:0:3"
+    late = Split(Context({})).open_writer(
+        WriteRequest("rows_out", SCHEMA, WriteMode.APPEND, (), owner=owner, fence=stale.fence)
+    )
+    with late as writer:
+        Policy.objects.filter(name="strict").update(rules={"partitions.most": 1})
+        whole = cut.work(cut.start())
+        assert (fresh(run)[0].state, whole.state, whole.partition_count) == ("cancelled", "succeeded", 0)
+        with pytest.raises(StopRun):
+            writer.write(pa.RecordBatch.from_pylist([], schema=SCHEMA), Commit(str(children[2].pk), 1, {"row": 90}))
+
+
+def test_a_run_after_one_that_succeeded_has_nobody_to_keep_out(cut: Bench, split: World) -> None:
+    started(cut)
+    work_all()
+    Policy.objects.filter(name="strict").update(rules={"partitions.most": 2})
+    _, children = started(cut)
+    child = Run.objects.select_related("parent", "deployment").get(pk=children[0].pk)
+    assert former_owners(child) == []
