@@ -21,7 +21,7 @@ from accounts.request_context import Actor, acting_as
 from integrations import encryption
 from integrations.domain.lifecycle import Trigger
 from integrations.models import Connector, DeadLetter, Deployment, SchemaChange, UncertainBatch
-from integrations.services import integrations, runs
+from integrations.services import chains, integrations, runs
 from integrations.services.connectors import ConnectorInput, save_connector
 from integrations.services.credentials import create_credential
 from integrations.services.policies import save_policy
@@ -175,6 +175,19 @@ def _dead_letter(shelf: Shelf) -> Value:
     letter.payload = encryption.encrypt(b'{"amount": "x"}', bound_to=letter_binding(letter))
     letter.save()
     return letter.pk
+
+
+@example("chain_id")
+def _chain(shelf: Shelf) -> Value:
+    deployment = Deployment.objects.get(integration=shelf.value("integration_id"))
+    with shelf.acting():
+        made = integrations.create_integration(
+            workspace=shelf.workspace, name="orders-before", description="", flow=_flow(shelf), user=shelf.owner
+        )
+        chain = chains.add_chain(
+            deployment=deployment, upstream=made.deployments.get(), after_warnings=True, user=shelf.owner
+        )
+    return chain.pk
 
 
 @example("change_id")

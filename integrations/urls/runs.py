@@ -9,6 +9,7 @@ from integrations.views import (
     dead_letters_edit,
     dead_letters_trial,
     overview,
+    uncertain,
 )
 from integrations.views import runs as lists
 from integrations.views import runs_actions as actions
@@ -19,6 +20,7 @@ from integrations.views import runs_parts as parts
 HOME = "w/<slug:workspace>/"
 RUNS = HOME + "runs/"
 RUN = RUNS + "<uuid:run_id>/"
+UNCERTAIN = HOME + "uncertain-batches/"
 LETTERS = HOME + "dead-letters/"
 
 urlpatterns: list[URLPattern] = [
@@ -32,7 +34,11 @@ urlpatterns: list[URLPattern] = [
     path(RUN + "partitions/", partitions.run_partitions, name="run-partitions"),
     path(RUN + "log/", parts.run_log, name="run-log"),
     path(RUN + "cancel/", actions.run_cancel, name="run-cancel"),
+    path(RUN + "pause/", actions.run_pause, name="run-pause"),
+    path(RUN + "resume/", actions.run_resume, name="run-resume"),
     path(RUN + "continue/", actions.run_continue, name="run-continue"),
+    path(UNCERTAIN, uncertain.uncertain_list, name="uncertain-list"),
+    path(UNCERTAIN + "<uuid:uncertain_id>/", uncertain.uncertain_resolve, name="uncertain-resolve"),
     path(LETTERS, dead_letters.dead_letter_list, name="dead-letter-list"),
     path(LETTERS + "redrive/", dead_letters_actions.redrive, name="dead-letter-redrive"),
     path(LETTERS + "discard/", dead_letters_actions.discard, name="dead-letter-discard"),

@@ -17,16 +17,18 @@ from integrations.connectors.base import PluginSpec
 from integrations.domain.drift import DriftState
 from integrations.domain.guarantee import EXPLANATIONS
 from integrations.domain.lifecycle import DeadLetterState, RunState
+from integrations.domain.misfire import starts
 from integrations.domain.policy import SECTIONS, EffectiveRule
-from integrations.domain.schedule import upcoming
 from integrations.domain.slo import ErrorBudget
 from integrations.forms.integration_rules import rows_of_mapping
 from integrations.models import Connector, DeadLetter, Deployment, IntegrationVersion, Run, Schedule, SchemaChange
+from integrations.services.chains import chains_of
+from integrations.services.clock import database_now
 from integrations.services.freshness import error_budget
 from integrations.services.guarantees import guarantee_of
 from integrations.services.policies import effective_policy
 from integrations.services.policy_actions import LastAction, last_actions
-from integrations.services.schedules import timetable_of
+from integrations.services.schedules import plan_of
 from integrations.views.integrations_words import schedule_words
 
 RECENT = 20
@@ -149,7 +151,8 @@ def _flow_context(deployment: Deployment, runs: list[Run]) -> dict[str, Any]:
         "active_run": next((run for run in runs if run.is_active), None),
         "schedule": schedule,
         "schedule_words": schedule_words(schedule),
-        "due": upcoming(timetable_of(schedule), timezone.now(), TIMES) if schedule and is_due else [],
+        "due": starts(plan_of(schedule), database_now(), TIMES) if schedule and is_due else [],
+        **chains_of(deployment),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Count, Q, Sum
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -12,10 +13,11 @@ from django.views.decorators.http import require_GET
 
 from accounts.permissions import workspace_view
 from accounts.requests import WorkspaceRequest
-from integrations.connectors import registry
-from integrations.domain.guarantee import EXPLANATIONS, Guarantee
+from integrations.domain.guarantee import EXPLANATIONS
 from integrations.domain.lifecycle import RunState
-from integrations.models import Event, Run
+from integrations.models import Event, Run, UncertainBatch
+from integrations.services.concurrency import wait_of
+from integrations.services.guarantees import guarantee_of
 from integrations.views.runs_partitions import partitions_context
 from integrations.views.runs_parts import batches_context, cursor_text, log_context
 from integrations.views.runs_rows import took
@@ -82,6 +84,7 @@ def _head(request: WorkspaceRequest, run: Run) -> dict[str, Any]:
         "per_second": pace.per_second,
         "left": "" if pace.left_seconds is None else left_words(pace.left_seconds),
         "warnings": _warnings(run) if run.has_warnings and may_read_log else [],
+        "wait": wait_of(run),
         "followed_by": Run.objects.of(request.workspace).filter(continues=run).only("id", "state").first(),
     }
 
@@ -94,11 +97,13 @@ def _warnings(run: Run) -> list[str]:
 
 
 def _facts(run: Run) -> dict[str, Any]:
-    guarantee = registry.get(run.version.destination.plugin).spec.guarantee or Guarantee.APPEND_ONLY
+    guarantee = guarantee_of(run.version)
+    uncertain = UncertainBatch.objects.filter(Q(run=run) | Q(run__parent=run))
     return {
         "run": run,
         "integration": run.deployment.integration,
         "guarantee": guarantee.value.replace("_", " "),
         "guarantee_words": EXPLANATIONS[guarantee],
+        "uncertain": uncertain.aggregate(batches=Count("id"), records=Sum("records")),
         "cursor_text": cursor_text(run.cursor),
     }

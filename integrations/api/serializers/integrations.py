@@ -10,11 +10,11 @@ from rest_framework import serializers
 from integrations.api import choices
 from integrations.api.serializers.common import FieldRuleSerializer, MappingSerializer, RefSerializer
 from integrations.api.strict import StrictSerializer, WorkspaceField
-from integrations.connectors import registry
 from integrations.domain.guarantee import EXPLANATIONS, WriteMode
 from integrations.domain.schedule import ScheduleKind
 from integrations.models import Connector, Deployment, Integration, IntegrationVersion, Policy, Schedule
 from integrations.models.integration import ReadMode
+from integrations.services.guarantees import guarantee_of
 
 _VERSION = {
     "source": "0193f3a0-0000-7000-8000-000000000001",
@@ -60,11 +60,11 @@ class VersionSerializer(serializers.ModelSerializer[IntegrationVersion]):
         ]  # fmt: skip
         read_only_fields = fields
 
-    @extend_schema_field(GuaranteeSerializer(allow_null=True))
-    def get_guarantee(self, version: IntegrationVersion) -> dict[str, str] | None:
-        """As the destination's plugin declares it."""
-        declared = registry.get(version.destination.plugin).spec.guarantee
-        return None if declared is None else {"name": declared.value, "explanation": EXPLANATIONS[declared]}
+    @extend_schema_field(GuaranteeSerializer)
+    def get_guarantee(self, version: IntegrationVersion) -> dict[str, str]:
+        """What it really promises: by the destination's plugin, its stream and the write mode."""
+        guarantee = guarantee_of(version)
+        return {"name": guarantee.value, "explanation": EXPLANATIONS[guarantee]}
 
 
 class VersionCreateSerializer(StrictSerializer):
