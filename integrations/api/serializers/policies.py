@@ -76,7 +76,7 @@ class ProposalSerializer(StrictSerializer):
     is_default = serializers.BooleanField(default=False)
 
 
-class DifferenceSerializer(serializers.Serializer[Any]):
+class RunDifferenceSerializer(serializers.Serializer[Any]):
     """A run that would have gone otherwise."""
 
     run = serializers.UUIDField(source="run.id")
@@ -98,10 +98,10 @@ class FindingSerializer(serializers.Serializer[Any]):
         """How many runs would have gone otherwise."""
         return len(finding.differences)
 
-    @extend_schema_field(DifferenceSerializer(many=True))
+    @extend_schema_field(RunDifferenceSerializer(many=True))
     def get_differences(self, finding: Finding) -> list[dict[str, Any]]:
         """The newest of them."""
-        return [dict(DifferenceSerializer(each).data) for each in finding.differences[:DIFFERENCES_SHOWN]]
+        return [dict(RunDifferenceSerializer(each).data) for each in finding.differences[:DIFFERENCES_SHOWN]]
 
 
 class SimulationSerializer(serializers.Serializer[Any]):
