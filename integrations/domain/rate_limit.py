@@ -3,7 +3,8 @@
 The bucket is kept as one moment, the time until which it is spent (GCRA, the "theoretical arrival time" of ITU-T
 I.371): a token moves it on by one interval, and it may run ahead of now by the bucket's depth. A caller takes several
 tokens at once and must use each within `hold_seconds`, or lose it; so that no window ever sees more than
-`burst + rate * window` calls, what the callers may hold back is taken off the bucket's depth beforehand.
+`burst + rate * window` calls, what the callers may hold back is taken off the bucket's depth beforehand. (A burst of
+one leaves nothing to take off: two calls may then be as near as half an interval.)
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MOST_TOKENS_AT_ONCE = 64
+# With a burst of one nothing can be held back for lateness; so much of an interval must do.
+LATE_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,13 @@ class Rate:
 
     @property
     def hold_seconds(self) -> float:
-        """For how long a token may be used after its moment; none where each is taken for itself."""
-        return self.held_back * self.interval_seconds
+        """For how long a token may be used after its moment; a caller that wakes up later has lost it."""
+        return max(self.held_back, LATE_SHARE) * self.interval_seconds
 
     @property
     def most_at_once(self) -> int:
-        """How many tokens one caller may take ahead."""
-        return max(1, min(self.held_back, MOST_TOKENS_AT_ONCE))
+        """How many tokens one caller may take ahead: few enough that it hardly loses any."""
+        return max(1, min(self.held_back // 4, MOST_TOKENS_AT_ONCE))
 
 
 @dataclass(frozen=True)
@@ -63,21 +66,23 @@ class Refused:
 
 
 def take(rate: Rate, *, now: float, spent_until: float, wanted: int, patience_seconds: float) -> Granted | Refused:
-    """Take up to `wanted` tokens of those there are now, else one that the caller waits for, up to its patience.
+    """Take up to `wanted` tokens of those there are now, else as many that the caller waits for, up to its patience.
 
     Times are seconds on one clock. A wait is a reservation: who takes it waits exactly so long and asks no more.
     """
+    most = min(wanted, rate.most_at_once)
     begin = max(spent_until, now)
     room = now + rate.depth_seconds - begin
     # A caller that comes at the very moment it was told must not be told a moment more.
     there = int(room / rate.interval_seconds + 1e-6)
     if there >= 1:
-        tokens = min(there, wanted, rate.most_at_once)
+        tokens = min(there, most)
         return Granted(tokens, 0.0, begin + tokens * rate.interval_seconds)
-    wait = rate.interval_seconds - room
-    if wait > patience_seconds:
-        return Refused(wait)
-    return Granted(1, wait, begin + rate.interval_seconds)
+    for tokens in dict.fromkeys((most, 1)):
+        wait = tokens * rate.interval_seconds - room
+        if wait <= patience_seconds:
+            return Granted(tokens, wait, begin + tokens * rate.interval_seconds)
+    return Refused(rate.interval_seconds - room)
 
 
 def tokens_left(rate: Rate, *, now: float, spent_until: float) -> int:

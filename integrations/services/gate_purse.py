@@ -34,6 +34,14 @@ class _Ahead:
     wanted: int = 1
 
 
+@dataclass(frozen=True)
+class _Mine:
+    """A token of this call: after how long it may be used, and until when (monotonic)."""
+
+    wait_seconds: float
+    until: float
+
+
 class Purse:
     """Lets a call through when its token is there and no pause holds."""
 
@@ -60,17 +68,18 @@ class Purse:
 
     def spend(self) -> float:
         """Use a token that was taken ahead, or take some, or raise NotYet; return how long the call waited for it."""
-        rate = self._rules.rate
-        if rate is None:
-            return 0.0
-        with self._lock:
-            ahead = self._ahead
-            if ahead.left and time.monotonic() < ahead.until:
-                ahead.left -= 1
-                return 0.0
-            wait = self._take(rate, ahead)
-        self._desk.sleep(wait)
-        return wait
+        rate, waited = self._rules.rate, 0.0
+        while rate is not None:
+            with self._lock:
+                if self._ahead.left and time.monotonic() < self._ahead.until:
+                    self._ahead.left -= 1
+                    return waited
+                mine = self._take(rate)
+            self._desk.sleep(mine.wait_seconds)
+            waited += mine.wait_seconds
+            if time.monotonic() < mine.until:
+                return waited
+        return waited
 
     def hold(self, error: RetryLater) -> NotYet | None:
         """Make all that share the budget wait; return why the next call would not go out, where that takes long."""
@@ -87,11 +96,12 @@ class Purse:
         self._held_until, self._hold_reason = time.monotonic() + seconds, error.message
         return self._refuse_held(Held(seconds, error.message)) if seconds > PATIENCE_SECONDS else None
 
-    def _take(self, rate: Rate, ahead: _Ahead) -> float:
+    def _take(self, rate: Rate) -> _Mine:
+        """One token for this call, and others for later ones where there are more."""
+        ahead, place = self._ahead, self._desk.place
         wanted = next_wanted(rate, wanted=ahead.wanted, used=ahead.taken - ahead.left, taken=ahead.taken)
         # Tokens grow old from before the question on, whenever its answer comes.
         asked_at = time.monotonic()
-        place = self._desk.place
         taken = self._desk.do(lambda: budgets.take(place, rate, wanted=wanted, patience_seconds=PATIENCE_SECONDS))
         if isinstance(taken, Held):
             raise self._refuse_held(taken)
@@ -99,10 +109,11 @@ class Purse:
             name = self._desk.caller.connector
             message = f"The {rate.per_minute:,} requests a minute of {name} are used up."
             raise self._desk.refuse(BUDGET_SPENT, message, taken.wait_seconds, RATE)
-        self._ahead = _Ahead(taken.tokens - 1, taken.tokens, asked_at + rate.hold_seconds, wanted)
+        until = asked_at + taken.wait_seconds + rate.hold_seconds
+        self._ahead = _Ahead(taken.tokens - 1, taken.tokens - 1, until, wanted)
         if taken.wait_seconds:
             self._desk.note(RATE, f"made a call wait {taken.wait_seconds:.1f} s")
-        return taken.wait_seconds
+        return _Mine(taken.wait_seconds, until)
 
     def _refuse_held(self, held: Held) -> NotYet:
         return self._desk.refuse(RATE_LIMITED, held.reason, held.seconds, "retry.longest_retry_after_seconds")
