@@ -260,6 +260,16 @@ def test_a_refused_batch_that_was_staged_ahead_is_mended_and_written(url: str, o
     assert run(url, "SELECT id FROM t") == [{"id": 1}]
 
 
+def test_a_batch_that_is_refused_moves_no_checkpoint(url: str, opened: Any) -> None:
+    run(url, "CREATE TABLE t (id bigint CHECK (id < 10))")
+    writer = opened(batch(id=[1]).schema)
+    writer.write(batch(id=[1]), COMMIT)
+    with pytest.raises(RecordsRefused):
+        writer.write(batch(id=[99]), replace(COMMIT, batch_number=2))
+    stored = writer.checkpoint()
+    assert (stored.run, stored.batch_number) == (COMMIT.run, COMMIT.batch_number)
+
+
 def test_keys_that_are_there_are_replaced_and_the_others_inserted_batch_after_batch(url: str, opened: Any) -> None:
     run(url, "CREATE TABLE t (id bigint PRIMARY KEY, v text)")
     run(url, "INSERT INTO t SELECT n, 'old' FROM generate_series(1, 40) n")
