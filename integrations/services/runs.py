@@ -119,11 +119,12 @@ def tell(run: Run, kind: str, message: str = "", *, level: str = "info", data: d
 
 
 def cancel_run(*, run: Run) -> Run:
-    """Ask for a cancel: a queued run ends at once, a running one at its next batch, with its checkpoint kept."""
+    """Ask for a cancel: a queued or paused run ends at once, a running one at its next batch; checkpoints are kept."""
     refuse_partition(run)
     with transaction.atomic():
         ended = Run.objects.filter(
-            Q(state=RunState.QUEUED) | Q(state=RunState.RUNNING, lease_until__lt=Now()), pk=run.pk
+            Q(state__in=[RunState.QUEUED, RunState.PAUSED]) | Q(state=RunState.RUNNING, lease_until__lt=Now()),
+            pk=run.pk,
         ).update(state=RunState.CANCELLED, cancel_requested=True, finished_at=Now(), fence=F("fence") + 1)
         asked = ended or Run.objects.filter(pk=run.pk, state=RunState.RUNNING).update(cancel_requested=True)
         if not asked:
@@ -131,7 +132,7 @@ def cancel_run(*, run: Run) -> Run:
         audit.record(workspace=run.workspace, action="run.cancelled", object=run, after={"at_once": bool(ended)})
         if ended:
             reopen_letters(run.pk)
-            tell(run, "run.cancelled", "Cancelled before a worker had it.", level="warning")
+            tell(run, "run.cancelled", "Cancelled while no worker had it.", level="warning")
         else:
             tell(run, "run.cancel_requested", "Cancel asked for; the worker stops after this batch.", level="warning")
     run.refresh_from_db()

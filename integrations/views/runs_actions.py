@@ -1,4 +1,4 @@
-"""What is done to runs: start one, cancel one, go on from one's checkpoint."""
+"""What is done to runs: start one, cancel, pause or resume one, go on from one's checkpoint."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.errors import Conflict
 from accounts.permissions import workspace_view
 from accounts.requests import WorkspaceRequest
-from integrations.domain.lifecycle import Trigger
+from integrations.domain.lifecycle import RunState, Trigger
 from integrations.forms.run import StartRunForm
 from integrations.models import Integration, Run
-from integrations.services import continuation, runs
+from integrations.services import continuation, pausing, runs
 from integrations.views.runs_words import active_run_notice
 
 
@@ -51,6 +51,36 @@ def run_cancel(request: WorkspaceRequest, run_id: UUID) -> HttpResponse:
     else:
         words = "stops after the batch that it is working on" if run.is_active else "is cancelled"
         messages.success(request, f"The run {words}. Its checkpoint is kept.")
+    return redirect("run-detail", request.workspace.slug, run.pk)
+
+
+@require_POST
+@workspace_view("run.cancel")
+def run_pause(request: WorkspaceRequest, run_id: UUID) -> HttpResponse:
+    """Ask for a pause."""
+    run = _run(request, run_id)
+    try:
+        run = pausing.pause_run(run=run)
+    except Conflict as error:
+        messages.error(request, str(error))
+    else:
+        is_paused = run.state == RunState.PAUSED
+        words = "is paused" if is_paused else "pauses after the batch that it is working on"
+        messages.success(request, f"The run {words}. Its checkpoint is kept.")
+    return redirect("run-detail", request.workspace.slug, run.pk)
+
+
+@require_POST
+@workspace_view("run.retry")
+def run_resume(request: WorkspaceRequest, run_id: UUID) -> HttpResponse:
+    """Let a paused run go on."""
+    run = _run(request, run_id)
+    try:
+        run = pausing.resume_run(run=run)
+    except Conflict as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "The run goes on from its checkpoint.")
     return redirect("run-detail", request.workspace.slug, run.pk)
 
 

@@ -50,6 +50,11 @@ def active_run_notice(workspace: str, error: Conflict) -> SafeString:
 def _active(run: Run) -> Verdict:
     if run.cancel_requested:
         return Verdict("warn", "It stops after the batch that it is working on. What was written stays.")
+    if run.state == RunState.PAUSED:
+        todo = "Resume it when it may go on. Until then no other run of this integration starts."
+        return Verdict("held", f"It is paused after batch {run.batches}; its checkpoint is kept.", todo)
+    if run.pause_requested:
+        return Verdict("held", "It pauses after the batch that it is working on. Its checkpoint is kept.")
     if run.is_retrying:
         return Verdict("warn", run.error_message, "Nothing to do: it tries again by itself.", run.error_code)
     if run.state == RunState.QUEUED:

@@ -49,6 +49,16 @@ def test_a_queued_run_is_cancelled_once(api: Api, flow: Flow) -> None:
     problem(api.post(path), 409, "state_conflict")
 
 
+def test_a_run_is_paused_and_resumed(api: Api, flow: Flow) -> None:
+    path = f"runs/{start(api, flow)}"
+    answer = api.post(f"{path}/pause/")
+    assert (answer.status_code, answer.json()["state"]) == (202, "paused")
+    problem(api.post(f"{path}/pause/"), 409, "state_conflict")
+    answer = api.post(f"{path}/resume/")
+    assert (answer.status_code, answer.json()["state"]) == (202, "queued")
+    problem(api.post(f"{path}/resume/"), 409, "state_conflict")
+
+
 def test_a_failed_run_says_why_and_goes_on_after_it_was_mended(api: Api, flow: Flow, folder: Path) -> None:
     orders = (folder / "orders.csv").rename(folder / "hidden")
     failed = work(start(api, flow))

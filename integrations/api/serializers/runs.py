@@ -33,7 +33,8 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         model = Run
         fields = [
             "id", "integration", "environment", "version", "trigger", "state", "has_warnings", "is_retrying",
-            "cancel_requested", "requested_by", "continues", "parent", "partition_count", "due_at", "created_at",
+            "cancel_requested", "pause_requested", "waits_for", "requested_by",
+            "continues", "parent", "partition_count", "due_at", "created_at",
             "started_at", "finished_at",
             "attempt", "next_attempt_at", "slices", "batches", "read", "written", "set_aside", "filtered",
             "read_bytes", "progress", "error",

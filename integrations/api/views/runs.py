@@ -12,13 +12,21 @@ from integrations.api.base import StrictViewSet
 from integrations.api.filters import RunEventFilter, RunFilter
 from integrations.api.serializers import runs as shapes
 from integrations.models import Event, Run, RunBatch
-from integrations.services import continuation, runs
+from integrations.services import continuation, pausing, runs
 
 
 class RunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet[Run]):
     """What ran, runs and waits to run; the newest first."""
 
-    permissions = {"list": "run.read", "retrieve": "run.read", "cancel": "run.cancel", "retry": "run.retry"}
+    # Who may cancel a run may pause it; to resume one is to let it go on from its checkpoint, as a retry does.
+    permissions = {
+        "list": "run.read",
+        "retrieve": "run.read",
+        "cancel": "run.cancel",
+        "pause": "run.cancel",
+        "resume": "run.retry",
+        "retry": "run.retry",
+    }
     queryset = Run.objects.none()
     serializer_class = shapes.RunSerializer
     filterset_class = RunFilter
@@ -33,6 +41,18 @@ class RunView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet[Ru
     def cancel(self, request: Request, workspace: str, run_id: str) -> Response:  # noqa: ARG002 - DRF passes the address
         """Ask for a cancel: a queued run ends at once, a running one after its batch."""
         run = runs.cancel_run(run=self._acted_on())
+        return self.accepted(shapes.RunSerializer, run, "api-run", run_id=run.pk)
+
+    @extend_schema(request=None, responses={202: shapes.RunSerializer})
+    def pause(self, request: Request, workspace: str, run_id: str) -> Response:  # noqa: ARG002 - as above
+        """Ask for a pause: a queued run pauses at once, a running one after its batch. Its checkpoint is kept."""
+        run = pausing.pause_run(run=self._acted_on())
+        return self.accepted(shapes.RunSerializer, run, "api-run", run_id=run.pk)
+
+    @extend_schema(request=None, responses={202: shapes.RunSerializer})
+    def resume(self, request: Request, workspace: str, run_id: str) -> Response:  # noqa: ARG002 - as above
+        """Let a paused run go on from its checkpoint."""
+        run = pausing.resume_run(run=self._acted_on())
         return self.accepted(shapes.RunSerializer, run, "api-run", run_id=run.pk)
 
     @extend_schema(request=None, responses={202: shapes.RunSerializer})
