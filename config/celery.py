@@ -20,9 +20,6 @@ from config import broker, lifeline
 from config.trace import new_trace_id
 
 TRACE_HEADER = "trace_id"
-# A slice ends by itself after SLICE_SECONDS; this ends the process of one that does not, and its lease runs out. A soft
-# limit would raise an exception wherever the process is: one within a commit left Django's connection torn for good.
-_LIMIT_FACTOR = 3
 # For a hint that finds no broker: nobody waits for it, since the reconciler hints again. Six seconds without this.
 _GIVE_UP_SOON = {"max_retries": 1, "interval_start": 0, "interval_step": 0.1, "connect_retries_timeout": 1.0}
 
@@ -57,7 +54,8 @@ def _configuration() -> dict[str, Any]:  # Celery's settings are of every type
         "task_publish_retry_policy": {"max_retries": 2, "interval_start": 0.1, "interval_max": 0.5},
         "worker_prefetch_multiplier": 1,
         "worker_max_tasks_per_child": 500,
-        "task_time_limit": settings.SLICE_SECONDS * _LIMIT_FACTOR,
+        # Hard, not soft: an exception that strikes wherever the process is, left a connection torn within its commit.
+        "task_time_limit": settings.SLICE_LIMIT_SECONDS,
         # Commands to workers over the broker: not used, so not open.
         "worker_enable_remote_control": False,
         "worker_send_task_events": False,

@@ -271,6 +271,8 @@ EGRESS_ALLOW = (*env.list("SIGNALBOX_EGRESS_ALLOW", default=[]), *_demo_addresse
 FILE_ROOT = Path(env.str("SIGNALBOX_FILE_ROOT", default=str(DATA_DIR / "files"))).resolve()
 LEASE_SECONDS = env.float("SIGNALBOX_LEASE_SECONDS", default=10.0)
 SLICE_SECONDS = env.float("SIGNALBOX_SLICE_SECONDS", default=30.0)
+# Ends the process of a slice that does not end by itself; its lease runs out, and another worker goes on.
+SLICE_LIMIT_SECONDS = env.float("SIGNALBOX_SLICE_LIMIT_SECONDS", default=3 * SLICE_SECONDS)
 TICK_SECONDS = env.float("SIGNALBOX_TICK_SECONDS", default=1.0)
 RECONCILE_SECONDS = env.float("SIGNALBOX_RECONCILE_SECONDS", default=2.0)
 HEARTBEAT_SECONDS = env.float("SIGNALBOX_HEARTBEAT_SECONDS", default=2.0)
