@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from accounts import audit
 from accounts.errors import STATE_CONFLICT, Conflict
@@ -19,6 +20,9 @@ from integrations.domain.lifecycle import ACTIVE_STATES, DeadLetterState, RunSta
 from integrations.hints import hint
 from integrations.models import DeadLetter, Deployment, Run
 from integrations.models.integration import ReadMode
+from integrations.services.maintenance import hold_of
+
+_BY_HAND = frozenset({Trigger.MANUAL, Trigger.API, Trigger.RETRY})
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,10 @@ def _record_start(run: Run, deployment: Deployment) -> None:
         },
     )
     tell(run, "run.queued", f"Queued by {run.trigger}.")
+    hold = hold_of(deployment, timezone.now()) if run.trigger in _BY_HAND else None
+    if hold:
+        words = f"Started by hand in a maintenance window, which ends {hold.until:%Y-%m-%d %H:%M} UTC."
+        tell(run, "run.maintenance", words, level="warning")
     transaction.on_commit(lambda: hint(run.pk))
 
 

@@ -19,6 +19,7 @@ from integrations.domain.lifecycle import ACTIVE_STATES, Trigger
 from integrations.domain.misfire import Decision, Misfire, decide
 from integrations.models import Run, Schedule
 from integrations.services.clock import database_now
+from integrations.services.maintenance import hold_back
 from integrations.services.runs import start_run
 from integrations.services.schedules import plan_of
 
@@ -50,14 +51,16 @@ def _due(now: datetime) -> QuerySet[Schedule]:
     rows = Schedule.objects.filter(enabled=True, deployment__enabled=True, next_due_at__lte=now)
     # Those that wait for a run to end would otherwise be the first of every tick, and soon the only ones.
     rows = rows.annotate(is_busy=Exists(active)).exclude(waits_since__isnull=False, is_busy=True)
-    return rows.select_related("deployment__integration", "deployment__version", "deployment__workspace").order_by(
-        "next_due_at"
-    )
+    return rows.select_related(
+        "deployment__integration__policy", "deployment__version__source__policy", "deployment__workspace"
+    ).order_by("next_due_at")
 
 
 def _act(schedule: Schedule, now: datetime) -> bool:
     due_at = schedule.next_due_at
     assert due_at is not None  # noqa: S101 - the query asked for it; tells the type checker
+    if hold_back(schedule, now):
+        return False
     decision = decide(plan_of(schedule), due_at, now, is_busy=bool(getattr(schedule, "is_busy", False)))
     try:
         with transaction.atomic():
