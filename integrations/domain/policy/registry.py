@@ -10,6 +10,7 @@ from integrations.domain.policy.rules import (
     drift,
     freshness,
     limit,
+    maintenance,
     masking,
     partitions,
     redrive,
@@ -37,6 +38,7 @@ _MODULES = (
     retention,
     freshness,
     slo,
+    maintenance,
 )
 
 SECTIONS: dict[str, str] = dict(module.SECTION for module in _MODULES)
