@@ -36,7 +36,7 @@ from integrations.faultpoints import reach
 from integrations.models import DeadLetter, Deployment, Run, RunBatch
 from integrations.models.integration import ReadMode
 from integrations.pipeline.ports import Aside, Parcel, Position, PreparedBatch
-from integrations.services import intents
+from integrations.services import intents, leftovers
 from integrations.services.claims import Asked, Claim, extend_lease, guarded
 from integrations.services.partitions import count_in_parent
 from integrations.services.runs import counts, tell
@@ -198,7 +198,8 @@ class DatabaseRunLog:
             if self._moves_cursor:
                 Deployment.objects.filter(pk=self._run.deployment_id).update(cursor=batch.cursor, cursor_at=Now())
             self._settle_redriven(batch)
-            intents.drop(batch)
+            if self._guarantee is not Guarantee.TRANSACTIONAL:
+                intents.drop(batch)
             self._run.refresh_from_db()
             parts = f"{batch.written:,} written, {batch.set_aside:,} set aside, {batch.filtered:,} filtered"
             tell(self._run, "run.progress", f"Batch {number}: {parts}.", data={"batch": number, **counts(self._run)})
@@ -256,6 +257,9 @@ class DatabaseRunLog:
                 DESTINATION_REGRESSED, f"The destination has forgotten the {self._run.batches} batches of this run."
             )
         self._forget_after(0)
+        with transaction.atomic():
+            self._guard()
+            leftovers.settle(self._run, stored)
         follows_on = stored is not None and (self._follows_on or stored.run == str(self._run.continues_id))
         return Position(0, stored.cursor if stored and follows_on else self._run.start_cursor)
 

@@ -100,6 +100,14 @@ SEEDS = (
         (f"{OWNERSHIP}::test_a_worker_that_could_not_extend_its_lease_stops_itself",),
     ),
     Seed(
+        "what an ended run left is not settled", PROGRESS, "leftovers.settle(self._run, stored)", "self._guard()",
+        ("tests/faults/test_leftovers.py",),
+    ),
+    Seed(
+        "what an ended run left is forgotten though it arrived", "integrations/services/leftovers.py",
+        "            _count(batch)\n", "            _forget(batch)\n", ("tests/faults/test_leftovers.py",),
+    ),
+    Seed(
         "a commit there asks for no fence", WRITER, "AND stream = {stream} AND fence <= {fence} RETURNING",
         "AND stream = {stream} RETURNING", (POSTGRES, "-k", "cannot_write"),
     ),

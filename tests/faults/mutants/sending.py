@@ -60,7 +60,7 @@ SEEDS = (
         "((request.fence << BATCH_BITS) + commit.batch_number)", "commit.batch_number", (LATE,),
     ),
     Seed(
-        "the intent of a batch that is committed stays", PROGRESS, "            intents.drop(batch)\n", "",
+        "the intent of a batch that is committed stays", PROGRESS, "intents.drop(batch)", "intents.letters_of(batch)",
         (f"{REMOTE}::test_what_is_stored_before_it_is_sent_is_encrypted_and_gone_when_it_is_committed",),
     ),
 )  # fmt: skip

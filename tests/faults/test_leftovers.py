@@ -1,0 +1,61 @@
+"""A run that ends with a batch prepared: the next run counts it where the destination has it, and else forgets it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db.models.functions import Now
+
+from integrations.domain.lifecycle import RunState
+from integrations.models import DeadLetter, Deployment, Event, Run, RunBatch
+from integrations.services import runs
+from integrations.services.execution import execute_slice
+from tests.runs.conftest import Bench, bench, connector, make_bench, outside, workspace
+from tests.runs.listed import World
+
+__all__ = ["bench", "connector", "make_bench", "outside", "workspace"]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.fault("F4", "F43")]
+ROWS = [{"id": number, "amount": "bad" if number == 3 else "1"} for number in range(30)]
+
+
+@pytest.fixture
+def incremental(make_bench: Callable[..., Bench], outside: World) -> Bench:
+    outside.rows = list(ROWS)
+    return make_bench(read_mode="incremental", cursor_field="id")
+
+
+def cancelled_around_the_write(bench: Bench, outside: World, moment: str) -> Run:
+    """A run whose worker died before or after its first write, and which somebody cancelled then."""
+    outside.fail_write = [(moment, KeyboardInterrupt())]
+    run = bench.start()
+    with pytest.raises(KeyboardInterrupt):
+        execute_slice(run_id=run.pk, worker="dies")
+    Run.objects.filter(pk=run.pk).update(lease_until=Now() - timedelta(seconds=1))
+    return runs.cancel_run(run=run)
+
+
+def test_what_did_not_arrive_is_forgotten_and_read_again(incremental: Bench, outside: World) -> None:
+    first = cancelled_around_the_write(incremental, outside, "before")
+    run = incremental.work(incremental.start())
+    assert (run.state, run.read, run.written, run.set_aside) == (RunState.SUCCEEDED, 30, 29, 1)
+    assert DeadLetter.objects.get().run_id == run.pk
+    assert not RunBatch.objects.filter(run=first).exists()
+
+
+def test_what_did_arrive_is_counted_for_its_own_run(incremental: Bench, outside: World) -> None:
+    first = cancelled_around_the_write(incremental, outside, "after")
+    run = incremental.work(incremental.start())
+    first.refresh_from_db()
+    assert (first.state, first.read, first.written, first.set_aside) == (RunState.CANCELLED, 10, 9, 1)
+    assert (run.state, run.read, len(outside.stored)) == (RunState.SUCCEEDED, 20, 29)
+    assert DeadLetter.objects.get().run_id == first.pk
+    assert Event.objects.filter(run_id=first.pk, kind="run.settled").count() == 1
+
+
+def test_after_a_reset_nothing_is_forgotten_on_a_guess(incremental: Bench, outside: World) -> None:
+    first = cancelled_around_the_write(incremental, outside, "before")
+    Deployment.objects.update(epoch=1)
+    incremental.work(incremental.start())
+    assert DeadLetter.objects.filter(run=first).count() == 1
