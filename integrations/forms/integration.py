@@ -147,11 +147,11 @@ def initial_of(integration: Integration, version: IntegrationVersion, schedule: 
         "description": integration.description,
         "policy": integration.policy,
         "origin": version.number,
-        **(_schedule_initial(timetable_of(schedule)) if schedule else {}),
+        **(timetable_initial(timetable_of(schedule)) if schedule else {}),
     }
 
 
-def _schedule_initial(table: Timetable) -> dict[str, Any]:
+def timetable_initial(table: Timetable) -> dict[str, Any]:
     unit = next(int(size) for size, _ in reversed(UNITS) if table.every_seconds % int(size) == 0)
     return {
         "schedule": table.kind.value,

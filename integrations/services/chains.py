@@ -75,6 +75,15 @@ def start_owed(*, upstream_run: UUID | None = None) -> int:
     return started
 
 
+def chains_of(deployment: Deployment) -> dict[str, list[Chain]]:
+    """What it starts after, and what starts after it."""
+    rows = Chain.objects.of(deployment.workspace)
+    return {
+        "starts_after": list(rows.filter(deployment=deployment).select_related("upstream__integration")),
+        "followed_by": list(rows.filter(upstream=deployment).select_related("deployment__integration")),
+    }
+
+
 def _start(start: ChainStart) -> bool:
     deployment = start.chain.deployment
     if getattr(start, "is_busy", False):

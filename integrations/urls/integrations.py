@@ -4,9 +4,11 @@ from django.urls import URLPattern, path
 
 from integrations.views import integrations as lists
 from integrations.views import integrations_actions as actions
+from integrations.views import integrations_again as again
 from integrations.views import integrations_detail as detail
 from integrations.views import integrations_editor as editor
 from integrations.views import integrations_schema as schema
+from integrations.views import integrations_schedule as schedule
 from integrations.views import integrations_trial as trial
 from integrations.views import integrations_versions as versions
 
@@ -29,6 +31,12 @@ urlpatterns: list[URLPattern] = [
     path(ONE + "run/", actions.start, name="integration-run"),
     path(ONE + "switch/", actions.switch, name="integration-switch"),
     path(ONE + "reset/", actions.reset, name="integration-reset"),
+    path(BASE + "schedule-times/", schedule.schedule_times, name="schedule-times"),
+    path(ONE + "schedule/", schedule.schedule, name="integration-schedule"),
+    path(ONE + "chains/", schedule.chain_add, name="chain-add"),
+    path(ONE + "chains/<uuid:chain_id>/remove/", schedule.chain_remove, name="chain-remove"),
+    path(ONE + "backfill/", again.backfill, name="integration-backfill"),
+    path(ONE + "replay/", again.replay, name="integration-replay"),
     path(ONE + "delete/", actions.delete, name="integration-delete"),
     path(ONE + "versions/", versions.version_list, name="integration-versions"),
     path(ONE + "versions/<int:number>/activate/", versions.activate, name="integration-activate"),
