@@ -22,7 +22,7 @@ DEV_STAMP := $(VENV)/.stamps/dev-$(call hash,$(LOCKS)/dev.txt)
 FRONT_STAMP := static/node_modules/.stamp-$(call hash,static/package-lock.json $(LOCKS)/frontend.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-dev test check accept-secrets format smoke bench lock clean
+.PHONY: help up install install-dev test check accept-secrets format mutants smoke bench lock clean
 
 help: ## list what can be done
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -63,6 +63,9 @@ $(FRONT_STAMP): $(VENV_STAMP)
 
 test: install-dev ## run the tests, with branch coverage (at least 90 %)
 	@$(BIN)/pytest -n 2 --cov --cov-report=term $(PYTEST_ARGS)
+
+mutants: install-dev ## seed defects in a copy of the code and see that the tests find each of them (MUTANTS=names)
+	@$(BIN)/python -m tests.faults.mutants $(MUTANTS)
 
 smoke: install ## start the product as a person would, see the demo's first run succeed, and stop it
 	@$(BIN)/python -m tests.smoke
