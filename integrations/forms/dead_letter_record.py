@@ -28,9 +28,14 @@ def rows_of_record(record: Mapping[str, Any]) -> list[FieldRow]:
     return [FieldRow(name, *_shown(value)) for name, value in record.items()]
 
 
-def rows_of_names(names: Sequence[str]) -> list[FieldRow]:
-    """Empty fields, where what was read never became a record."""
-    return [FieldRow(name, "null", "") for name in names]
+def rows_of_raw(raw: str, names: Sequence[str]) -> list[FieldRow]:
+    """The columns of the stream, with the values of what was read where it is a JSON object."""
+    try:
+        found = json.loads(raw)
+    except ValueError:
+        found = None
+    values = found if isinstance(found, dict) else {}
+    return rows_of_record({name: values.get(name) for name in names})
 
 
 def rows_of_post(data: QueryDict) -> list[FieldRow]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
+import msgspec
 import pyarrow as pa
 from django.db.models import QuerySet
 
@@ -24,6 +25,7 @@ from integrations.connectors.base import (
 from integrations.domain.lifecycle import DeadLetterState
 from integrations.errors import RECORD_REFUSED, STREAM_MISSING, NeedsPerson
 from integrations.models import DeadLetter, Run
+from integrations.pipeline.batch import excerpt
 from integrations.services.dead_letters import record_of
 from integrations.services.policies import effective_policy
 
@@ -107,17 +109,24 @@ def rows_to_batch(rows: Sequence[dict[str, Any]], schema: pa.Schema) -> tuple[pa
     for row in rows:
         try:
             good.append(pa.RecordBatch.from_pylist([_in_types(row, schema)], schema=schema).to_pylist()[0])
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, ValueError) as error:
+        except ValueError as error:
             bad.append(BadRecord(str(row)[:65_536], str(error)[:300], RECORD_REFUSED))
     return pa.RecordBatch.from_pylist(good, schema=schema), tuple(bad)
 
 
 def _in_types(row: dict[str, Any], schema: pa.Schema) -> dict[str, Any]:
     """Payloads are JSON: dates, decimals and numbers that became text are cast to the column's type."""
-    return {field.name: _in_type(row.get(field.name), field.type) for field in schema}
+    return {field.name: _in_type(row.get(field.name), field) for field in schema}
 
 
-def _in_type(value: Any, kind: pa.DataType) -> Any:
-    if not isinstance(value, str) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return value
-    return pa.array([value]).cast(kind)[0].as_py()
+def _in_type(value: Any, field: pa.Field[Any]) -> Any:
+    """The value as the column holds it; ValueError, in words for a person, where it cannot."""
+    is_text = pa.types.is_string(field.type) or pa.types.is_large_string(field.type)
+    if is_text and isinstance(value, dict | list):
+        return msgspec.json.encode(value).decode()
+    try:
+        if isinstance(value, str) and not is_text:
+            return pa.array([value]).cast(field.type)[0].as_py()
+        return pa.scalar(value, field.type).as_py()
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+        raise ValueError(f"{field.name}: {excerpt(value)} is no {field.type}.") from error

@@ -20,8 +20,8 @@ from integrations.forms.dead_letter_record import (
     KINDS,
     FieldRow,
     record_of_rows,
-    rows_of_names,
     rows_of_post,
+    rows_of_raw,
     rows_of_record,
 )
 from integrations.models import DeadLetter, Deployment, IntegrationVersion
@@ -73,9 +73,10 @@ def _rows(letter: DeadLetter) -> list[FieldRow]:
     if letter.is_redrivable:
         return rows_of_record(dead_letters.record_of(letter))
     try:
-        return rows_of_names(schema_of(DeadLetter.objects.filter(pk=letter.pk)).names)
+        names = schema_of(DeadLetter.objects.filter(pk=letter.pk)).names
     except SignalboxError:
         return []  # the run ended before it knew a schema; the page says so
+    return rows_of_raw(dead_letters.payload_of(letter).get("raw", ""), names)
 
 
 def _page(request: WorkspaceRequest, letter: DeadLetter, rows: Sequence[FieldRow], status: int = 200) -> HttpResponse:

@@ -92,6 +92,13 @@ def test_what_never_became_a_record_is_filled_in_by_hand_and_then_redriven(movin
     assert moving.work(Run.objects.get(trigger="redrive")).written == 1
 
 
+def test_what_was_read_and_is_json_fills_the_form(moving: Moving) -> None:
+    raw = json.dumps({"id": 10, "amount": ["much"], "more": 1})
+    letter = add_letter(moving, moving.run(good=1, bad=1), json.dumps({"raw": raw}).encode(), is_record=False)
+    rows = moving.page(f"dead-letters/{letter.pk}/edit/").context["rows"]
+    assert [(row.name, row.kind, row.text) for row in rows] == [("id", "number", "10"), ("amount", "json", '["much"]')]
+
+
 def test_the_form_says_what_would_become_of_the_record_before_it_is_saved(moving: Moving) -> None:
     letter = letter_of(moving)
     assert "would be set aside again" in moving.text(f"dead-letters/{letter.pk}/edit/")
