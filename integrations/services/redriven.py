@@ -108,7 +108,7 @@ def rows_to_batch(rows: Sequence[dict[str, Any]], schema: pa.Schema) -> tuple[pa
     bad: list[BadRecord] = []
     for row in rows:
         try:
-            good.append(pa.RecordBatch.from_pylist([_in_types(row, schema)], schema=schema).to_pylist()[0])
+            good.append(_in_types(row, schema))
         except ValueError as error:
             bad.append(BadRecord(str(row)[:65_536], str(error)[:300], RECORD_REFUSED))
     return pa.RecordBatch.from_pylist(good, schema=schema), tuple(bad)
