@@ -64,7 +64,7 @@ $(FRONT_STAMP): $(VENV_STAMP)
 test: install-dev ## run the tests, with branch coverage (at least 90 %)
 	@$(BIN)/pytest -n 2 --cov --cov-report=term $(PYTEST_ARGS)
 
-mutants: install-dev ## seed defects in a copy of the code and see that the tests find each of them (MUTANTS=names)
+mutants: install-dev ## seed defects in a copy of the code and see that the tests find each (MUTANTS=part of a name)
 	@$(BIN)/python -m tests.faults.mutants $(MUTANTS)
 
 smoke: install ## start the product as a person would, see the demo's first run succeed, and stop it

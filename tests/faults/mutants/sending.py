@@ -10,8 +10,11 @@ DELIVERY = "integrations/pipeline/delivery.py"
 REMOTE = "tests/faults/test_remote_destinations.py"
 TAKEOVER = "tests/faults/test_remote_takeover.py"
 DIES = f"{REMOTE}::test_a_worker_that_dies_anywhere_loses_nothing_and_doubles_nothing_unmarked"
+DIES_WITH_A_KEY = f"{DIES}[idempotency_key-after_write-1]"
+DIES_WITHOUT = f"{DIES}[append_only-after_write-1]"
 CHANGES = f"{REMOTE}::test_what_changed_in_the_source_meanwhile_does_not_change_what_is_sent_again"
 UNANSWERED = f"{REMOTE}::test_an_answer_that_does_not_come_is_asked_for_again_with_the_same_bytes"
+ANSWERS = "tests/faults/test_remote_answers.py"
 REFUSES = f"{REMOTE}::test_records_that_are_refused_one_by_one_become_dead_letters_and_the_others_advance"
 LATE = f"{REMOTE}::test_a_worker_that_wakes_late_cannot_replace_newer_values_or_double"
 
@@ -19,7 +22,7 @@ SEEDS = (
     Seed(
         "the intent that is left is not sent again", PROGRESS,
         "pending = intents.pending_of(self._run) or intents.take_over(self._run, self._owner)",
-        "pending = intents.take_over(self._run, self._owner)", (CHANGES, DIES),
+        "pending = intents.take_over(self._run, self._owner)", (CHANGES, DIES_WITH_A_KEY),
     ),
     Seed(
         "the batch of an ended run is not taken over", PROGRESS,
@@ -32,7 +35,7 @@ SEEDS = (
     ),
     Seed(
         "that a part is sent is not stored before", PROGRESS, "if self._guarantee is Guarantee.APPEND_ONLY:",
-        "if self._guarantee is None:", (DIES,),
+        "if self._guarantee is None:", (DIES_WITHOUT,),
     ),
     Seed(
         "an answer that did not come means that nothing arrived", DELIVERY, "return error.may_have_arrived",
@@ -40,7 +43,7 @@ SEEDS = (
     ),
     Seed(
         "the answers that came are forgotten", DELIVERY,
-        "refused, done = list(parcel.refused), parcel.done", "refused, done = [], 0", (DIES, UNANSWERED, REFUSES),
+        "refused, done = list(parcel.refused), parcel.done", "refused, done = [], parcel.done", (ANSWERS,),
     ),
     Seed(
         "what the destination refused is counted as written", PROGRESS,
@@ -48,12 +51,12 @@ SEEDS = (
     ),
     Seed(
         "the key names the run alone", "integrations/connectors/rest_api/compose.py",
-        '{commit.run}:{commit.batch_number}"', '{commit.run}"', (DIES,),
+        '{commit.run}:{commit.batch_number}"', '{commit.run}"', (DIES_WITH_A_KEY,),
     ),
     Seed(
-        "a batch is sent before it is committed to anything", PROGRESS,
+        "a batch is sent without an intent", PROGRESS,
         "            if parcel is not None:\n                intents.store(",
-        "            if parcel is None:\n                intents.store(", (DIES,),
+        "            if parcel is None:\n                intents.store(", (CHANGES,),
     ),
     Seed(
         "the stamp does not follow the fence", "integrations/connectors/rest_api/compose.py",
