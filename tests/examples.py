@@ -20,8 +20,8 @@ from accounts.models import ApiToken, Membership, User, Workspace
 from accounts.request_context import Actor, acting_as
 from integrations import encryption
 from integrations.domain.lifecycle import Trigger
-from integrations.models import Connector, DeadLetter, Deployment, SchemaChange, UncertainBatch
-from integrations.services import chains, integrations, runs
+from integrations.models import Budget, Connector, DeadLetter, Deployment, SchemaChange, UncertainBatch
+from integrations.services import breakers, chains, integrations, runs
 from integrations.services.connectors import ConnectorInput, save_connector
 from integrations.services.credentials import create_credential
 from integrations.services.policies import save_policy
@@ -117,6 +117,19 @@ def _connector(shelf: Shelf) -> Value:
     with shelf.acting():
         given = ConnectorInput(name="files", plugin="files", settings={"format": "csv"})
         return save_connector(workspace=shelf.workspace, connector=None, given=given).pk
+
+
+@example("breaker_id")
+def _breaker(shelf: Shelf) -> Value:
+    with shelf.acting():
+        settings = {"base_url": "https://shop.example.org", "streams": [{"name": "orders", "path": "orders"}]}
+        given = ConnectorInput(name="shop's orders", plugin="rest_api", settings=settings)
+        return breakers.trip(connector=save_connector(workspace=shelf.workspace, connector=None, given=given)).pk
+
+
+@example("budget_id")
+def _budget(shelf: Shelf) -> Value:
+    return Budget.objects.create(workspace=shelf.workspace, host="shop.example.org:443").pk
 
 
 @example("credential_id")

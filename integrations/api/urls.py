@@ -9,6 +9,7 @@ from integrations.api.views.credentials import CredentialKindView, CredentialVie
 from integrations.api.views.dead_letters import DeadLetterView
 from integrations.api.views.deployments import DeploymentView
 from integrations.api.views.integrations import IntegrationView
+from integrations.api.views.limits import BreakerView, BudgetView
 from integrations.api.views.policies import PolicyView
 from integrations.api.views.runs import RunBatchView, RunEventView, RunPartitionView, RunView
 from integrations.api.views.schema_changes import SchemaChangeView
@@ -35,6 +36,18 @@ _connectors = [
         "connectors/<uuid:connector_id>/preview/",
         ConnectorView.as_view({"post": "preview"}),
         name="api-connector-preview",
+    ),
+]
+
+_limits = [
+    path("budgets/", BudgetView.as_view(_LIST), name="api-budgets"),
+    path("budgets/<uuid:budget_id>/release/", BudgetView.as_view({"post": "release"}), name="api-budget-release"),
+    path("breakers/", BreakerView.as_view(_LIST), name="api-breakers"),
+    path("breakers/<uuid:breaker_id>/reset/", BreakerView.as_view({"post": "reset"}), name="api-breaker-reset"),
+    path(
+        "connectors/<uuid:connector_id>/trip-breaker/",
+        BreakerView.as_view({"post": "trip"}),
+        name="api-breaker-trip",
     ),
 ]
 
@@ -142,6 +155,7 @@ _integrations: list[URLPattern | URLResolver] = [
 
 _everything: list[URLPattern | URLResolver] = [
     *_connectors,
+    *_limits,
     *_credentials,
     *_policies,
     *_integrations,

@@ -11,15 +11,14 @@ from django.db.models.functions import Now
 
 from accounts import audit
 from accounts.errors import STATE_CONFLICT, Conflict, SignalboxError
-from accounts.models import Workspace
 from integrations import events
 from integrations.domain import circuit_breaker
 from integrations.domain.circuit_breaker import Breaker as Decided
 from integrations.domain.circuit_breaker import BreakerRule, BreakerState, Calls, Part, Pass, Wait
 from integrations.errors import BREAKER_OPEN
-from integrations.models import Breaker
+from integrations.models import Breaker, Connector
 from integrations.services.moments import moment_of, seconds_of
-from integrations.services.shared_limits import Place, connectors_at
+from integrations.services.shared_limits import Place, connectors_at, place_of
 from integrations.services.waiting import wake
 
 FAILURES_KEPT = 5
@@ -81,10 +80,15 @@ def count(place: Place, rule: BreakerRule, ended: Ended) -> Decided:
         return after
 
 
-def trip(*, workspace: Workspace, host: str) -> Breaker:
-    """Open a host's breaker by hand: no call goes out until a hand closes it."""
+def trip(*, connector: Connector) -> Breaker:
+    """Open the breaker of a connector's host by hand: no call goes out until a hand closes it."""
+    host = place_of(connector).host
+    if not host:
+        raise Conflict(
+            STATE_CONFLICT, f"“{connector.name}” calls no host.", what_to_do="There is nothing to keep back."
+        )
     with transaction.atomic():
-        row, now = _locked(workspace.pk, host)
+        row, now = _locked(connector.workspace_id, host)
         before = decided(row)
         if before.is_by_hand:
             raise Conflict(STATE_CONFLICT, f"The breaker of {host} is open by hand already.", what_to_do="Reset it.")

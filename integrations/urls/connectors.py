@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from integrations.views import connectors, connectors_editor, credentials, policies
+from integrations.views import connectors, connectors_editor, credentials, limits, policies
 
 BASE = "w/<slug:workspace>/"
 CONNECTOR = BASE + "connectors/<uuid:connector_id>/"
@@ -17,6 +17,10 @@ urlpatterns: list[URLPattern] = [
     path(CONNECTOR + "check/", connectors.connector_check, name="connector-check"),
     path(CONNECTOR + "streams/", connectors.connector_streams, name="connector-streams"),
     path(CONNECTOR + "delete/", connectors.connector_delete, name="connector-delete"),
+    path(BASE + "limits/", limits.limit_list, name="limit-list"),
+    path(CONNECTOR + "breaker/", limits.breaker_trip, name="breaker-trip"),
+    path(BASE + "limits/breakers/<uuid:breaker_id>/reset/", limits.breaker_reset, name="breaker-reset"),
+    path(BASE + "limits/budgets/<uuid:budget_id>/release/", limits.budget_release, name="budget-release"),
     path(BASE + "credentials/", credentials.credential_list, name="credential-list"),
     path(BASE + "credentials/new/", credentials.credential_create, name="credential-create"),
     path(CREDENTIAL + "rotate/", credentials.credential_rotate, name="credential-rotate"),

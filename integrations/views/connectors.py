@@ -18,7 +18,9 @@ from integrations.forms.connector_filter import PLUGINS, ConnectorFilterForm
 from integrations.models import Connector
 from integrations.models.connector import CheckState, Environment
 from integrations.services import connectors as services
+from integrations.services.limits_overview import breakers_of
 from integrations.services.policies import effective_policy
+from integrations.services.policy_actions import last_actions
 from integrations.views.connectors_rows import history_of, list_connectors, uses_of
 from integrations.views.connectors_words import settings_of, streams_shown
 from integrations.views.deletion import confirm_deletion
@@ -51,7 +53,11 @@ def connector_detail(request: WorkspaceRequest, connector_id: UUID) -> HttpRespo
         return render(request, "integrations/_connector_state.html", context)
     context |= {
         "settings": settings_of(connector, context["spec"]),
-        "sections": sections_of(effective_policy(workspace=request.workspace, connector=connector), request.workspace),
+        "sections": sections_of(
+            effective_policy(workspace=request.workspace, connector=connector),
+            request.workspace,
+            last_actions(workspace=request.workspace, connector=connector),
+        ),
         "uses": uses_of(request.workspace, connector),
         "asks_streams": "streams" in request.GET,
     }
@@ -114,6 +120,7 @@ def state_context(request: WorkspaceRequest, connector: Connector) -> dict[str, 
         "connector": connector,
         "spec": registry.get(connector.plugin).spec,
         "history": history_of(request.workspace, connector),
+        "breaker": breakers_of(request.workspace, [connector]).get(connector.pk),
     }
 
 

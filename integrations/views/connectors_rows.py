@@ -12,7 +12,8 @@ from django.db.models import Q, QuerySet
 from accounts.models import Workspace
 from integrations.connectors import registry
 from integrations.connectors.base import PluginSpec
-from integrations.models import Connector, Deployment, Event, Integration, IntegrationVersion
+from integrations.models import Breaker, Connector, Deployment, Event, Integration, IntegrationVersion
+from integrations.services.limits_overview import breakers_of
 from integrations.views.name_pages import NamePage, page_by_name
 
 HISTORY = 30
@@ -25,6 +26,7 @@ class Row:
     connector: Connector
     spec: PluginSpec
     used_by: int
+    breaker: Breaker | None = None
 
 
 @dataclass(frozen=True)
@@ -50,10 +52,13 @@ def narrowed(workspace: Workspace, wanted: Mapping[str, str]) -> QuerySet[Connec
 def list_connectors(
     workspace: Workspace, wanted: Mapping[str, str], asked: Mapping[str, str]
 ) -> tuple[list[Row], NamePage[Connector]]:
-    """One page of the list, in two queries."""
+    """One page of the list, in three queries."""
     page = page_by_name(narrowed(workspace, wanted), asked, kept=wanted)
     users = _users(workspace, page.rows)
-    rows = [Row(each, registry.get(each.plugin).spec, len(users[each.pk])) for each in page.rows]
+    opened = breakers_of(workspace, page.rows)
+    rows = [
+        Row(each, registry.get(each.plugin).spec, len(users[each.pk]), opened.get(each.pk)) for each in page.rows
+    ]
     return rows, page
 
 

@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 from accounts.models import Workspace
 from integrations.domain.lifecycle import RunState
 from integrations.models import Connector, Deployment, Run
+from integrations.services.limits_overview import breakers_of
 from monitoring.domain.health import PROCESS_SILENT_AFTER_SECONDS
 from monitoring.models import Heartbeat
 from monitoring.models.heartbeat import ProcessKind
@@ -56,10 +57,7 @@ _OF_CHECK = {"ok": ("ok", "healthy"), "failed": ("bad", "failing"), "unknown": (
 def status_of(workspace: Workspace) -> Status:
     """Read the page in a fixed number of queries."""
     integrations = [_integration(deployment) for deployment in _deployments(workspace)]
-    connectors = [
-        Line(connector.name, *_OF_CHECK[connector.check_state], connector.check_state_since)
-        for connector in Connector.objects.of(workspace)
-    ]
+    connectors = _connectors(workspace)
     workers = [_process(kind) for kind in (ProcessKind.WORKER, ProcessKind.SCHEDULER)]
     recent = Run.objects.of(workspace).select_related("deployment__integration").order_by("-id")[:LAST_RUNS]
     runs = [_run(run) for run in recent]
@@ -80,6 +78,20 @@ def _deployments(workspace: Workspace) -> QuerySet[Deployment]:
         .annotate(since=Subquery(agreeing.values("finished_at")[:1]))
         .order_by("integration__name")
     )
+
+
+def _connectors(workspace: Workspace) -> list[Line]:
+    """By the last test, unless the circuit breaker of its host is open: then nothing goes there."""
+    found = list(Connector.objects.of(workspace))
+    opened = breakers_of(workspace, found)
+    lines = []
+    for connector in found:
+        breaker = opened.get(connector.pk)
+        if breaker:
+            lines.append(Line(connector.name, "bad", "circuit open", breaker.since))
+        else:
+            lines.append(Line(connector.name, *_OF_CHECK[connector.check_state], connector.check_state_since))
+    return lines
 
 
 def _integration(deployment: Deployment) -> Line:

@@ -237,15 +237,16 @@ def test_one_of_many_that_come_at_once_is_the_probe(shop: Shop) -> None:
 
 def test_a_breaker_opened_by_hand_lets_nothing_through_until_a_hand_closes_it(shop: Shop) -> None:
     connector = shop.connector("orders", rules={"breaker.failure_percent": 0})
-    row = breakers.trip(workspace=shop.workspace, host="127.0.0.1:9")
+    row = breakers.trip(connector=connector)
     assert "Opened by hand." in refused(shop.gate(connector).admit).message
     breakers.reset(breaker=row)
     shop.gate(connector).admit()
 
 
 def test_a_hand_that_opens_the_breaker_is_seen_by_who_works_already(shop: Shop) -> None:
-    gate = shop.gate(shop.connector("orders"))
-    breakers.trip(workspace=shop.workspace, host="127.0.0.1:9")
+    connector = shop.connector("orders")
+    gate = shop.gate(connector)
+    breakers.trip(connector=connector)
     ends_at = time.monotonic() + 10
 
     def call_on() -> None:

@@ -42,7 +42,7 @@ def most_beyond(moments: list[float], rate: float) -> float:
     return worst
 
 
-@pytest.mark.parametrize(("per_minute", "burst"), [(6_000, 40), (1_200, 4)])
+@pytest.mark.parametrize(("per_minute", "burst"), [(6_000, 40), (1_200, 10)])
 def test_eight_processes_get_what_a_budget_allows_and_no_call_more(shop: Shop, per_minute: int, burst: int) -> None:
     shop.connector("hammered", rules={"budget.requests_per_minute": per_minute, "budget.burst": burst})
     moments = sorted(hammered("hammered", "calls"))

@@ -101,11 +101,11 @@ def test_the_list_asks_as_often_for_ten_connectors_as_for_one(
     use(world, make_files(world, "first"))
     client = signed_in(world.viewer)
     client.get(world.url("connectors/"))
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         client.get(world.url("connectors/"), **HTMX)
     for number in range(9):
         use(world, make_files(world, f"c{number}"), f"flow-{number}")
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         client.get(world.url("connectors/"), **HTMX)
 
 
