@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.faults.proof import KINDS, Wanted, failures, prove
+from tests.faults.proof import BROKERS, KINDS, Wanted, failures, prove
 
 
 def main() -> int:
@@ -21,7 +21,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--brokers", default="redis,rabbitmq,direct")
+    parser.add_argument("--brokers", default=",".join(BROKERS))
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--actions", default="kill=0.9,stop=0.05,cut=0.05", help="weights of what happens")
     parser.add_argument("--seconds", type=float, default=300, help="a campaign's longest time")

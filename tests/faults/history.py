@@ -86,7 +86,7 @@ def foreign(history: Iterable[Change]) -> list[str]:
                 found.append(f"took another fence than its claim's: {change}")
         elif change.worked and not _is_allowed(change, owner.get(change.run)):
             found.append(f"changed by another than {owner.get(change.run)!r}: {change}")
-        if _has_let_go(change):
+        if change.state != "running":
             owner.pop(change.run, None)
     return found
 
@@ -96,7 +96,3 @@ def _is_allowed(change: Change, owner: str | None) -> bool:
         return True
     is_free = change.old_state != "running" or change.old_lease is None or change.old_lease < change.at
     return is_free and change.state in {"cancelled", "paused", "queued"}
-
-
-def _has_let_go(change: Change) -> bool:
-    return change.state != "running" or (change.lease is not None and change.lease <= change.at)

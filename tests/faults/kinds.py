@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from integrations.models import Connector, Deployment
 from tests.faults.place import Place
 
-RECORDS = 1_500
+RECORDS = 800
 # A source that changes while it is read, gets so many changes.
-CHANGES = 300
+CHANGES = 100
 FIELDS = [
     {"target": "id", "expression": "id", "type": "integer", "required": True},
     {"target": "value", "expression": "value", "type": "text", "required": True},

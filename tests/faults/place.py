@@ -34,6 +34,7 @@ class Place:
     login: Credential | None = None
     policy: Policy | None = None
     _offsets: itertools.count[int] = field(default_factory=lambda: itertools.count(APART, APART))
+    _connection: psycopg.Connection[tuple[Any, ...]] | None = None
     _remote: tuple[int, dict[int, list[tuple[int, str]]]] = (0, {})
 
     @classmethod
@@ -104,6 +105,7 @@ class Place:
 
     def ask(self, statement: str) -> list[tuple[Any, ...]]:
         """What a statement returns from the destination's database, not through the proxy."""
-        with psycopg.connect(self.database, autocommit=True) as connection:
-            cursor = connection.execute(statement.encode())
-            return cursor.fetchall() if cursor.description else []
+        if self._connection is None or self._connection.closed:
+            self._connection = psycopg.connect(self.database, autocommit=True)
+        cursor = self._connection.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else []

@@ -30,13 +30,15 @@ HOSTILE = ("500_before", "500_after", "close_before", "close_after", "delay")
 HOSTILE_SHARE = 0.02
 TIMINGS = {
     "SIGNALBOX_LEASE_SECONDS": "1",
-    # Celery ends a task at three times this.
-    "SIGNALBOX_SLICE_SECONDS": "2",
+    "SIGNALBOX_SLICE_SECONDS": "1",
+    "SIGNALBOX_SLICE_LIMIT_SECONDS": "20",
     "SIGNALBOX_RECONCILE_SECONDS": "0.2",
     "SIGNALBOX_IDLE_TRANSACTION_SECONDS": "2",
     "SIGNALBOX_LOCK_TIMEOUT_SECONDS": "2",
     "SIGNALBOX_SHUTDOWN_SECONDS": "2",
 }
+# Two brokers, the embedded set-up (its own broker, SQLite as control plane), and workers that wait for no message.
+BROKERS = ("redis", "rabbitmq", "embedded", "direct")
 COUNTS = ("records", "lost", "doubled", "stuck", "stale", "uncertain", "uncertain_doubled")
 
 
@@ -46,7 +48,7 @@ class Wanted:
 
     kills: int
     seed: int = 1
-    brokers: tuple[str, ...] = ("redis", "rabbitmq", "direct")
+    brokers: tuple[str, ...] = BROKERS
     kinds: tuple[str, ...] = KINDS
     actions: dict[str, float] = field(default_factory=lambda: {"kill": 0.9, "stop": 0.05, "cut": 0.05})
     points: tuple[str, ...] = tuple(sorted(NAMES))
@@ -128,7 +130,8 @@ def campaign(ground: Ground, wanted: Wanted, broker: str, url: str) -> dict[str,
     folder = ground.folder / f"{broker}-{time.monotonic_ns()}"
     folder.mkdir()
     name = folder.name.replace("-", "_")
-    control, destination = ground.database(f"control_{name}"), ground.database(f"destination_{name}")
+    destination = ground.database(f"destination_{name}")
+    control = ground.database(f"control_{name}") if broker != "embedded" else ""
     plan = {
         "seed": wanted.seed,
         "points": list(wanted.points),
@@ -155,7 +158,7 @@ def campaign(ground: Ground, wanted: Wanted, broker: str, url: str) -> dict[str,
         "SIGNALBOX_DATA": str(folder / "data"),
         "SIGNALBOX_EGRESS_ALLOW": ",".join(f"127.0.0.1:{proxy.port}" for proxy in ground.proxies),
         "SIGNALBOX_LOG_LEVEL": "WARNING",
-        "DATABASE_URL": control,
+        **({"DATABASE_URL": control} if control else {}),
         "BROKER_URL": url,
     }
     with (folder / "campaign.log").open("wb") as log:
