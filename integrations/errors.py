@@ -309,3 +309,8 @@ MASK_UNFIT = declare(
     "A field of the destination cannot hold what the policy's masking makes of it.",
     "Make the field text, do not require it, or choose another way of masking in the policy.",
 )
+APPROVAL_NEEDED = declare(
+    "approval_needed",
+    "The policy asks for a second person before this happens.",
+    "Ask for the approval; another member who may change integrations decides.",
+)
