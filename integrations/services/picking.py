@@ -18,7 +18,7 @@ from integrations.services.claims import DUE, Claim, claim_run, hand_back_surviv
 from integrations.services.concurrency import Rooms, rooms_now, tell_waiting
 from integrations.services.partitions import sweep
 
-HINT_AGAIN_SECONDS = 10
+HINT_AGAIN = timedelta(seconds=10)
 # A tick's hints for runs that became due, and for those that nobody took after the last hint: one hint wakes a worker,
 # which goes on until nothing is due, and a thousand that wait for busy workers need no thousand messages.
 RECONCILE_AT_MOST = 200
@@ -93,7 +93,7 @@ def reconcile() -> int:
     sweep()
     became_due = Q(hinted_at=None) | Q(state=RunState.QUEUED, hinted_at__lt=F("next_attempt_at"))
     was_left = Q(state=RunState.RUNNING, hinted_at__lt=F("lease_until"))
-    forgotten = Q(hinted_at__lt=Now() - timedelta(seconds=HINT_AGAIN_SECONDS))
+    forgotten = Q(hinted_at__lt=Now() - HINT_AGAIN)
     rooms = rooms_now()
     tell_waiting(DUE, rooms)
     due = _due(rooms)

@@ -23,7 +23,12 @@ def work_due(*, worker: str, draining: Callable[[], bool]) -> int:
         claim = claim_next(worker=worker)
         if claim is None:
             return worked
-        work_slice(claim, draining)
+        try:
+            work_slice(claim, draining)
+        except Exception:
+            # A defect ended that run, and this task; what is due besides must not wait for the reconciler.
+            hint()
+            raise
         worked += 1
     if is_work_due():
         hint()

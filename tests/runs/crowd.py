@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.models import Workspace
 from integrations.models import Connector, Deployment, Integration, IntegrationVersion, Run
+from tests.runs.conftest import MAPPING
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ def crowd(workspace: Workspace, connector: Connector, count: int, *, due_seconds
     integrations = Integration.objects.bulk_create(Integration(workspace=workspace, name=name) for name in names)
     version = IntegrationVersion.objects.create(
         integration=integrations[0], number=1, source=connector, destination=connector,
-        source_stream="rows", destination_stream="rows_out",
+        source_stream="rows", destination_stream="rows_out", mapping=MAPPING, write_mode="append",
     )  # fmt: skip
     deployments = Deployment.objects.bulk_create(
         Deployment(workspace=workspace, integration=each, version=version) for each in integrations

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from accounts.models import Workspace
 from integrations.domain.lifecycle import RunState
 from integrations.models import Connector, Run
-from integrations.services.picking import HINT_AGAIN_AT_MOST, HINT_AGAIN_SECONDS, RECONCILE_AT_MOST, reconcile
+from integrations.services.picking import HINT_AGAIN, HINT_AGAIN_AT_MOST, RECONCILE_AT_MOST, reconcile
 from tests.runs.conftest import Bench
 from tests.runs.crowd import crowd
 from tests.runs.listed import World
@@ -51,7 +51,7 @@ def test_a_run_whose_message_was_lost_is_hinted_and_then_left_alone(bench: Bench
 @pytest.mark.fault("F12", "F13")
 def test_a_run_that_nobody_took_is_hinted_again(bench: Bench, broker: Path) -> None:
     run = bench.start()
-    Run.objects.filter(pk=run.pk).update(hinted_at=seconds_ago(HINT_AGAIN_SECONDS + 1))
+    Run.objects.filter(pk=run.pk).update(hinted_at=Now() - HINT_AGAIN)
     assert (reconcile(), reconcile()) == (1, 0)
 
 
@@ -83,7 +83,7 @@ def test_ten_thousand_that_wait_for_busy_workers_need_few_messages(
     workspace: Workspace, connector: Connector, outside: World, broker: Path
 ) -> None:
     crowd(workspace, connector, 1_000)
-    Run.objects.update(hinted_at=seconds_ago(HINT_AGAIN_SECONDS + 1))
+    Run.objects.update(hinted_at=Now() - HINT_AGAIN)
     assert reconcile() == HINT_AGAIN_AT_MOST
     Run.objects.update(hinted_at=None)
     assert reconcile() == RECONCILE_AT_MOST
