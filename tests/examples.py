@@ -20,8 +20,8 @@ from accounts.models import ApiToken, Membership, User, Workspace
 from accounts.request_context import Actor, acting_as
 from integrations import encryption
 from integrations.domain.lifecycle import Trigger
-from integrations.models import Budget, Connector, DeadLetter, Deployment, SchemaChange, UncertainBatch
-from integrations.services import breakers, chains, integrations, runs
+from integrations.models import Budget, Connector, DeadLetter, Deployment, Integration, SchemaChange, UncertainBatch
+from integrations.services import approvals, breakers, chains, integrations, runs
 from integrations.services.connectors import ConnectorInput, save_connector
 from integrations.services.credentials import create_credential
 from integrations.services.policies import save_policy
@@ -138,6 +138,13 @@ def _credential(shelf: Shelf) -> Value:
         return create_credential(
             workspace=shelf.workspace, name="shop", kind="bearer", values={"token": "example"}, user=shelf.owner
         ).pk
+
+
+@example("approval_id")
+def _approval(shelf: Shelf) -> Value:
+    made = Integration.objects.get(pk=shelf.value("integration_id"))
+    with shelf.acting():
+        return approvals.ask(deployment=made.deployments.get(), version=made.versions.get(number=2), user=None).pk
 
 
 @example("policy_id")

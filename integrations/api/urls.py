@@ -4,6 +4,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from integrations.api.views.approvals import ApprovalView
 from integrations.api.views.connectors import ConnectorView, PluginView
 from integrations.api.views.credentials import CredentialKindView, CredentialView
 from integrations.api.views.dead_letters import DeadLetterView
@@ -67,6 +68,22 @@ _policies = [
     path("policies/simulate/", PolicyView.as_view({"post": "simulate"}), name="api-policy-simulate"),
     path("policies/effective/", PolicyView.as_view({"get": "effective"}), name="api-policy-effective"),
     path("policies/<uuid:policy_id>/", PolicyView.as_view(_CHANGEABLE), name="api-policy"),
+]
+
+_approvals = [
+    path("approvals/", ApprovalView.as_view(_LIST), name="api-approvals"),
+    path("approvals/<uuid:approval_id>/", ApprovalView.as_view({"get": "retrieve"}), name="api-approval"),
+    path(
+        "approvals/<uuid:approval_id>/approve/", ApprovalView.as_view({"post": "approve"}), name="api-approval-approve"
+    ),
+    path(
+        "approvals/<uuid:approval_id>/decline/", ApprovalView.as_view({"post": "decline"}), name="api-approval-decline"
+    ),
+    path(
+        "approvals/<uuid:approval_id>/withdraw/",
+        ApprovalView.as_view({"post": "withdraw"}),
+        name="api-approval-withdraw",
+    ),
 ]
 
 _integration = [
@@ -158,6 +175,7 @@ _everything: list[URLPattern | URLResolver] = [
     *_limits,
     *_credentials,
     *_policies,
+    *_approvals,
     *_integrations,
     *_runs,
     *_schema_changes,

@@ -11,9 +11,9 @@ from accounts.errors import STATE_CONFLICT, Conflict
 from accounts.models import User, Workspace
 from integrations.domain.schedule import Timetable
 from integrations.models import Deployment, Integration, IntegrationVersion, Policy, Schedule
+from integrations.services.approvals import activate_or_ask
 from integrations.services.integrations import (
     Flow,
-    activate_version,
     add_version,
     change_integration,
     create_integration,
@@ -40,6 +40,7 @@ class Saved:
     version: IntegrationVersion | None
     is_active: bool
     other_changes: bool
+    is_asked: bool = False
 
 
 def create(*, workspace: Workspace, draft: Draft, user: User) -> Integration:
@@ -68,13 +69,13 @@ def save(
     with transaction.atomic():
         integration = Integration.objects.select_for_update().get(pk=deployment.integration_id)
         _refuse_if_behind(integration, newest)
-        version = None
+        version = asked = None
         if flow_of(origin) != replace(draft.flow, note=""):
             version = add_version(integration=integration, flow=draft.flow, user=user)
             if activate:
-                activate_version(deployment=deployment, version=version)
+                asked = activate_or_ask(deployment=deployment, version=version, user=user)
         changed = _change_rest(integration, deployment, draft)
-    return Saved(version, activate, changed)
+    return Saved(version, activate and asked is None, changed, is_asked=asked is not None)
 
 
 def _refuse_if_behind(integration: Integration, newest: int) -> None:

@@ -19,8 +19,9 @@ from integrations.domain.guarantee import WriteMode
 from integrations.domain.lifecycle import ACTIVE_STATES
 from integrations.domain.mapping import Mapping, check_mapping
 from integrations.errors import MAPPING_INVALID
-from integrations.models import Connector, Deployment, Integration, IntegrationVersion, Policy, Run
+from integrations.models import ApprovalRequest, Connector, Deployment, Integration, IntegrationVersion, Policy, Run
 from integrations.models.integration import ReadMode
+from integrations.services.approval_rules import refuse_unapproved
 from integrations.services.schedules import count_anew
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -76,13 +77,18 @@ def add_version(*, integration: Integration, flow: Flow, user: User | None) -> I
     return version
 
 
-def activate_version(*, deployment: Deployment, version: IntegrationVersion) -> Deployment:
+def activate_version(
+    *, deployment: Deployment, version: IntegrationVersion, approval: ApprovalRequest | None = None
+) -> Deployment:
     """Make a version of the same integration the active one; a run that is under way keeps its own.
+
+    Raises Conflict (`approval_needed`) where the policy asks for a second person and `approval` is not theirs.
 
     Where the source, its stream or the cursor field differ, the stored cursor means nothing any more and is reset.
     """
     if version.integration_id != deployment.integration_id:
         raise Invalid(INPUT_INVALID, "The version belongs to another integration.")
+    refuse_unapproved(deployment, version, approval)
     with transaction.atomic():
         locked = Deployment.objects.select_for_update().select_related("version").get(pk=deployment.pk)
         before = locked.version

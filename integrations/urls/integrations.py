@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, path
 
+from integrations.views import approvals
 from integrations.views import integrations as lists
 from integrations.views import integrations_actions as actions
 from integrations.views import integrations_again as again
@@ -13,6 +14,7 @@ from integrations.views import integrations_trial as trial
 from integrations.views import integrations_versions as versions
 
 BASE = "w/<slug:workspace>/integrations/"
+APPROVALS = "w/<slug:workspace>/approvals/"
 ONE = BASE + "<uuid:integration_id>/"
 
 urlpatterns: list[URLPattern] = [
@@ -22,6 +24,8 @@ urlpatterns: list[URLPattern] = [
     path(BASE + "propose/", trial.propose, name="integration-propose"),
     path(BASE + "preview/", trial.preview, name="integration-preview"),
     path(BASE + "times/", trial.times, name="integration-times"),
+    path(APPROVALS, approvals.approval_list, name="approval-list"),
+    path(APPROVALS + "<uuid:approval_id>/decide/", approvals.approval_decide, name="approval-decide"),
     path(ONE, detail.integration_detail, name="integration-detail"),
     path(ONE + "mapping/", detail.integration_mapping, name="integration-mapping"),
     path(ONE + "policy/", detail.integration_policy, name="integration-policy"),

@@ -174,6 +174,8 @@ def _saved_words(saved: services.Saved) -> str:
         return "Saved." if saved.other_changes else "Nothing was changed, so no version was added."
     if saved.is_active:
         return f"Version {saved.version.number} is saved and active: the next run uses it."
+    if saved.is_asked:
+        return f"Version {saved.version.number} is saved. It waits for the approval of another member."
     return f"Version {saved.version.number} is saved. It does nothing until you activate it."
 
 

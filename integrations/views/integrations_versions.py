@@ -14,6 +14,7 @@ from accounts.requests import WorkspaceRequest
 from integrations.domain.mapping import FieldRule, Mapping
 from integrations.models import IntegrationVersion
 from integrations.services import integrations as services
+from integrations.services.approvals import activate_or_ask
 from integrations.services.differences import difference_of
 from integrations.views.integrations_detail import deployment_of, version_of
 
@@ -63,7 +64,10 @@ def activate(request: WorkspaceRequest, integration_id: object, number: int) -> 
     deployment = deployment_of(request, integration_id)
     version = version_of(deployment, number)
     epoch = deployment.epoch
-    active = services.activate_version(deployment=deployment, version=version)
+    if asked := activate_or_ask(deployment=deployment, version=version, user=request.user):
+        messages.info(request, f"“{asked.title}” waits for the approval of another member.")
+        return redirect("approval-list", request.workspace.slug)
+    active = deployment_of(request, integration_id)
     reset = " It reads something else, so the next run starts at the beginning." if active.epoch != epoch else ""
     messages.success(request, f"Version {number} is active: the next run uses it.{reset}")
     return redirect("integration-versions", request.workspace.slug, deployment.integration_id)

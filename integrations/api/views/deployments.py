@@ -13,12 +13,14 @@ from rest_framework.response import Response
 
 from integrations.api.base import NO_CONTENT, StrictViewSet
 from integrations.api.serializers import integrations as shapes
+from integrations.api.serializers.approvals import ApprovalSerializer
 from integrations.api.serializers.common import ReasonSerializer
 from integrations.api.serializers.runs import RunSerializer
 from integrations.domain.lifecycle import Trigger
 from integrations.domain.schedule import ScheduleKind, Timetable
 from integrations.models import Deployment, IntegrationVersion, Schedule
 from integrations.services import integrations, runs, schedules
+from integrations.services.approvals import activate_or_ask
 
 
 class DeploymentView(StrictViewSet[Deployment]):
@@ -44,14 +46,18 @@ class DeploymentView(StrictViewSet[Deployment]):
             "workspace", "integration__workspace", "version__source", "version__destination", "schedule"
         )
 
-    @extend_schema(request=shapes.ActivateSerializer, responses=shapes.DeploymentSerializer)
+    @extend_schema(
+        request=shapes.ActivateSerializer, responses={200: shapes.DeploymentSerializer, 202: ApprovalSerializer}
+    )
     def activate(self, request: Request, workspace: str, integration_id: str) -> Response:  # noqa: ARG002 - as above
-        """Make a version the active one; a run that is under way keeps its own."""
+        """Make a version the active one, or (202) ask for the approval that the policy wants; a run keeps its own."""
         deployment = self.get_object()
         number = self.checked(shapes.ActivateSerializer)["version"]
         versions = IntegrationVersion.objects.select_related("source", "destination")
         version = self.found(versions.filter(integration=deployment.integration_id), number=number)
-        integrations.activate_version(deployment=deployment, version=version)
+        asked = activate_or_ask(deployment=deployment, version=version, user=self.person)
+        if asked:
+            return Response(self.shown(ApprovalSerializer, asked), status=status.HTTP_202_ACCEPTED)
         return self._now()
 
     @extend_schema(request=None, responses=shapes.DeploymentSerializer)
