@@ -66,7 +66,9 @@ def initial_value(rule: Rule, value: Value) -> Value:
 
 
 def _short(rule: Rule, inherited: EffectiveRule) -> str:
-    return str(plain(inherited.value)) if isinstance(rule, NumberRule) else inherited.shown
+    if isinstance(rule, NumberRule):
+        return f"0 ({rule.zero})" if rule.zero and not inherited.value else str(plain(inherited.value))
+    return inherited.shown
 
 
 def _number_field(rule: NumberRule, empty: str) -> forms.Field:

@@ -1,0 +1,137 @@
+"""A second person: who may decide, what waits until then, and that no way leads around it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from accounts.errors import Conflict, Denied
+from accounts.models import AuditEntry
+from accounts.request_context import Actor, acting_as
+from integrations.domain.approval import may_decide
+from integrations.models import ApprovalRequest, Deployment, Integration, IntegrationVersion, Policy, RuleAction
+from integrations.services import approvals
+from integrations.services.integrations import activate_version, add_version, flow_of
+from tests.pages.connectors_world import XSS, make_files, page, post, text_of, use
+from tests.world import World, signed_in
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def version(world: World) -> IntegrationVersion:
+    """The second version of an integration in production whose policy asks for a second person."""
+    use(world, make_files(world))
+    policy = Policy.objects.create(workspace=world.workspace, name="Two", rules={"approval.activate": True})
+    Integration.objects.update(policy=policy)
+    with acting_as(Actor(user=world.builder)):
+        integration = Integration.objects.get()
+        return add_version(integration=integration, flow=flow_of(integration.versions.get()), user=world.builder)
+
+
+def deployment() -> Deployment:
+    return Deployment.objects.select_related("integration__policy", "version__source__policy", "workspace").get()
+
+
+def asked(world: World, version: IntegrationVersion) -> ApprovalRequest:
+    with acting_as(Actor(user=world.builder)):
+        request = approvals.activate_or_ask(deployment=deployment(), version=version, user=world.builder)
+    assert request is not None
+    return request
+
+
+def decide(world: World, request: ApprovalRequest, user: Any, *, approve: bool = True) -> ApprovalRequest:
+    with acting_as(Actor(user=user)):
+        return approvals.decide(request=request, user=user, approve=approve, note="looked at it")
+
+
+ONE, OTHER = uuid4(), uuid4()
+
+
+@pytest.mark.parametrize(
+    ("asker", "decider", "may"), [(ONE, OTHER, True), (ONE, ONE, False), (ONE, None, False), (None, ONE, True)]
+)
+def test_a_second_person_is_somebody_else(asker: Any, decider: Any, may: bool) -> None:
+    assert may_decide(asker=asker, decider=decider) is may
+
+
+def test_a_version_waits_until_another_member_approves(world: World, version: IntegrationVersion) -> None:
+    request = asked(world, version)
+    assert deployment().version.number == 1
+    assert decide(world, request, world.admin).state == "approved"
+    assert deployment().version.number == 2
+    actions = list(AuditEntry.objects.filter(object_type="approval_request").order_by("seq").values_list("action"))
+    assert actions == [("approval.asked",), ("approval.approved",)]
+    assert "second person" in RuleAction.objects.get(rule="approval.activate").what
+
+
+def test_nobody_approves_what_they_asked_for(world: World, version: IntegrationVersion) -> None:
+    request = asked(world, version)
+    with pytest.raises(Denied, match="second person"):
+        decide(world, request, world.builder)
+    assert deployment().version.number == 1
+
+
+def test_a_declined_version_does_not_become_active(world: World, version: IntegrationVersion) -> None:
+    request = decide(world, asked(world, version), world.owner, approve=False)
+    assert (request.state, request.note, deployment().version.number) == ("declined", "looked at it", 1)
+    with pytest.raises(Conflict, match="decided already"):
+        decide(world, request, world.owner)
+
+
+def test_no_way_leads_around_it(world: World, version: IntegrationVersion) -> None:
+    with acting_as(Actor(user=world.owner)), pytest.raises(Conflict, match="another member approves") as refused:
+        activate_version(deployment=deployment(), version=version)
+    assert refused.value.code == "approval_needed"
+    with acting_as(Actor(user=world.owner)), pytest.raises(Conflict):
+        activate_version(deployment=deployment(), version=version, approval=asked(world, version))
+
+
+def test_one_request_waits_at_a_time_and_its_asker_takes_it_back(world: World, version: IntegrationVersion) -> None:
+    request = asked(world, version)
+    with pytest.raises(Conflict, match="waits for approval already"):
+        asked(world, version)
+    with acting_as(Actor(user=world.admin)), pytest.raises(Denied):
+        approvals.withdraw(request=request, user=world.admin)
+    with acting_as(Actor(user=world.builder)):
+        assert approvals.withdraw(request=request, user=world.builder).state == "withdrawn"
+    assert asked(world, version).state == "open"
+
+
+@pytest.mark.parametrize("change", ["rule", "environment"])
+def test_without_the_rule_or_out_of_production_nothing_waits(
+    world: World, version: IntegrationVersion, change: str
+) -> None:
+    if change == "rule":
+        Policy.objects.update(rules={})
+    else:
+        Deployment.objects.update(environment="staging")
+    with acting_as(Actor(user=world.builder)):
+        assert approvals.activate_or_ask(deployment=deployment(), version=version, user=world.builder) is None
+    assert deployment().version.number == 2
+
+
+def test_the_pages_ask_show_and_decide(world: World, version: IntegrationVersion) -> None:
+    builder, admin = signed_in(world.builder), signed_in(world.admin)
+    one = world.url(f"integrations/{version.integration_id}/versions/2/activate/")
+    assert post(builder, one, {})["Location"] == world.url("approvals/")
+    assert "Take it back" in page(world.builder, world.url("approvals/"))
+    shown = page(world.admin, world.url("approvals/"))
+    assert "Activate version 2 of orders-copy in production" in shown
+    url = world.url(f"approvals/{ApprovalRequest.objects.get().pk}/decide/")
+    assert "A second person decides" in text_of(builder.post(url, {"decision": "approve"}, follow=True))
+    assert "Choose to approve" in text_of(admin.post(url, {"decision": "maybe"}, follow=True))
+    post(admin, url, {"decision": "approve", "note": XSS})
+    assert deployment().version.number == 2
+    shown = page(world.viewer, world.url("approvals/"))
+    assert XSS not in shown
+    assert "Nothing waits" in shown
+
+
+def test_a_viewer_reads_and_does_not_decide(world: World, version: IntegrationVersion) -> None:
+    request = asked(world, version)
+    assert 'value="approve"' not in page(world.viewer, world.url("approvals/"))
+    post(signed_in(world.viewer), world.url(f"approvals/{request.pk}/decide/"), {"decision": "approve"}, 403)
+    post(signed_in(world.outsider), f"/w/{world.other.slug}/approvals/{request.pk}/decide/", {"decision": "x"}, 404)
