@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from integrations.domain.policy.rule import Rule
 from integrations.domain.policy.rules import (
+    approval,
     breaker,
     budget,
     concurrency,
@@ -39,6 +40,7 @@ _MODULES = (
     freshness,
     slo,
     maintenance,
+    approval,
 )
 
 SECTIONS: dict[str, str] = dict(module.SECTION for module in _MODULES)
