@@ -5,10 +5,12 @@ from __future__ import annotations
 from enum import StrEnum
 
 from integrations.connectors.base import SettingKind
+from integrations.domain.blackout import Inside
 from integrations.domain.drift import DriftKind, DriftState
 from integrations.domain.guarantee import Guarantee, Verdict, WriteMode
 from integrations.domain.lifecycle import BatchState, DeadLetterState, RunState, Trigger
 from integrations.domain.mapping import ProblemCode
+from integrations.domain.misfire import Misfire
 from integrations.domain.schedule import ScheduleKind
 
 Choices = list[tuple[str, str]]
@@ -23,7 +25,9 @@ DEAD_LETTER_STATES = _values(DeadLetterState)
 DRIFT_KINDS = _values(DriftKind)
 DRIFT_STATES = _values(DriftState)
 GUARANTEES = _values(Guarantee)
+INSIDE = _values(Inside)
 MAPPING_PROBLEMS = _values(ProblemCode)
+MISFIRES = _values(Misfire)
 RUN_STATES = _values(RunState)
 SCHEDULE_KINDS = _values(ScheduleKind)
 SETTING_KINDS = _values(SettingKind)

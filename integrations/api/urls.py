@@ -4,6 +4,7 @@ from typing import Any
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from integrations.api.views.again import AgainView, ChainView
 from integrations.api.views.approvals import ApprovalView
 from integrations.api.views.connectors import ConnectorView, PluginView
 from integrations.api.views.credentials import CredentialKindView, CredentialView
@@ -109,6 +110,14 @@ _integration = [
         name="api-integration-reset-checkpoint",
     ),
     path("runs/", DeploymentView.as_view({"post": "start_run"}), name="api-integration-runs"),
+    path("backfill/", AgainView.as_view({"post": "backfill"}), name="api-integration-backfill"),
+    path(
+        "backfill/preview/", AgainView.as_view({"post": "preview_backfill"}), name="api-integration-backfill-preview"
+    ),
+    path("replay/", AgainView.as_view({"post": "replay"}), name="api-integration-replay"),
+    path("replay/preview/", AgainView.as_view({"post": "preview_replay"}), name="api-integration-replay-preview"),
+    path("chains/", ChainView.as_view(_COLLECTION), name="api-integration-chains"),
+    path("chains/<uuid:chain_id>/", ChainView.as_view({"delete": "destroy"}), name="api-integration-chain"),
 ]
 
 _runs = [

@@ -13,7 +13,6 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
-from django.utils import timezone
 
 from accounts import audit
 from accounts.models import Workspace
@@ -21,6 +20,7 @@ from accounts.request_context import Actor, acting_as
 from integrations.domain.lifecycle import ACTIVE_STATES, DeadLetterState, RunState
 from integrations.domain.policy import EffectivePolicy
 from integrations.models import DeadLetter, Deployment, Event, Policy, Run
+from integrations.services.clock import database_now
 from integrations.services.policies import laid_over
 from integrations.services.policy_actions import note_action
 from integrations.services.policy_places import default_of
@@ -35,7 +35,7 @@ _SETTLED = (DeadLetterState.REDRIVEN.value, DeadLetterState.DISCARDED.value)
 
 def sweep(now: datetime | None = None) -> int:
     """Delete what is too old in every workspace; return how many rows of the first rank went."""
-    moment = now or timezone.now()
+    moment = now or database_now()
     with acting_as(Actor(system="scheduler")):
         return sum(_sweep_workspace(workspace, moment) for workspace in Workspace.objects.all())
 

@@ -19,13 +19,19 @@ django.setup()
 
 from django.utils import timezone  # noqa: E402 - Django is set up before its parts are imported
 
-from accounts.models import Workspace  # noqa: E402
+from accounts.domain.roles import Role  # noqa: E402
+from accounts.models import Membership, User, Workspace  # noqa: E402
 from accounts.request_context import Actor, acting_as  # noqa: E402
+from accounts.services import tokens  # noqa: E402
+from integrations import encryption  # noqa: E402
 from integrations.domain.blackout import blackout_of  # noqa: E402
+from integrations.domain.lifecycle import Trigger  # noqa: E402
 from integrations.domain.misfire import Misfire, Plan  # noqa: E402
 from integrations.domain.schedule import ScheduleKind, Timetable  # noqa: E402
-from integrations.services import integrations, schedules, ticking  # noqa: E402
+from integrations.models import DeadLetter, Deployment  # noqa: E402
+from integrations.services import integrations, runs, schedules, ticking  # noqa: E402
 from integrations.services.connectors import ConnectorInput, save_connector  # noqa: E402
+from integrations.services.run_progress import letter_binding  # noqa: E402
 
 MAPPING = {"fields": [{"target": "id", "expression": "id", "type": "integer", "required": True}], "filter": ""}
 
@@ -67,8 +73,30 @@ def make(plans: str) -> None:
             schedules.set_plan(deployment=made.deployments.get(), plan=plan)
 
 
+def make_race() -> None:
+    """Write an owner, an integration with an open dead letter, and print the ids with a token."""
+    make(json.dumps([{"name": "orders", "every": 366 * 24 * 3600}]))
+    workspace = Workspace.objects.get()
+    owner = User.objects.create_user("owner@example.org", "a long enough passphrase", name="Owner")
+    Membership.objects.create(workspace=workspace, user=owner, role=Role.OWNER.value)
+    deployment = Deployment.objects.select_related("integration", "version", "workspace").get()
+    with acting_as(Actor(user=owner)):
+        run = runs.cancel_run(run=runs.start_run(deployment=deployment, trigger=Trigger.MANUAL, user=owner))
+        letter = DeadLetter(
+            workspace=workspace, integration=deployment.integration, run=run, batch_number=1,
+            code="conversion_failed", reason="id: cannot be made into integer from x.",
+        )  # fmt: skip
+        letter.payload = encryption.encrypt(b'{"id": "x"}', bound_to=letter_binding(letter))
+        letter.save()
+        text = tokens.create(workspace=workspace, creator=owner, name="race", scopes=(tokens.ALL_SCOPES,)).text
+    made = {"token": text, "integration": str(deployment.integration_id), "letter": str(letter.pk)}
+    sys.stdout.write(json.dumps(made) + "\n")
+
+
 if __name__ == "__main__":
     if sys.argv[1] == "make":
         make(sys.argv[2])
+    elif sys.argv[1] == "race":
+        make_race()
     else:
         run_scheduler(sys.argv[2], float(sys.argv[3]))

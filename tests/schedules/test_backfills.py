@@ -54,7 +54,7 @@ def test_a_backfill_sends_its_range_and_leaves_the_cursor_alone(done: Tables) ->
     assert done.arrived[DAYS:] == [3, 4, 5]
     assert done.deployment.cursor == cursor
     assert done.work(done.start()).read == 0
-    assert AuditEntry.objects.get(action="run.backfill").after["from"] == "2026-05-03"
+    assert AuditEntry.objects.filter(action="run.backfill", after__from="2026-05-03").exists()
 
 
 def test_the_range_holds_its_beginning_and_not_its_end(done: Tables) -> None:

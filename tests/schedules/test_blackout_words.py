@@ -13,7 +13,7 @@ from integrations.domain.blackout_words import text_of, windows_of
     [
         ("Mon-Fri 22:00-06:00", "Mon-Fri 22:00-06:00"),
         ("every day 2:00 to 3:30", "every day 02:00-03:30"),
-        ("daily 02:00–03:30", "every day 02:00-03:30"),
+        ("daily 02:00\u201303:30", "every day 02:00-03:30"),
         ("saturday, Sunday 00:00-00:00", "Sat Sun 00:00-00:00"),
         ("Fri-Mon 20:00-21:00", "Mon Fri Sat Sun 20:00-21:00"),
         ("2026-12-24 to 2027-01-02", "2026-12-24 00:00 to 2027-01-02 00:00"),

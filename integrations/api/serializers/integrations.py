@@ -10,7 +10,9 @@ from rest_framework import serializers
 from integrations.api import choices
 from integrations.api.serializers.common import FieldRuleSerializer, MappingSerializer, RefSerializer
 from integrations.api.strict import StrictSerializer, WorkspaceField
+from integrations.domain.blackout import BlackoutFormatError, Inside, blackout_of
 from integrations.domain.guarantee import EXPLANATIONS, WriteMode
+from integrations.domain.misfire import MOST_CATCH_UP
 from integrations.domain.schedule import ScheduleKind
 from integrations.models import Connector, Deployment, Integration, IntegrationVersion, Policy, Schedule
 from integrations.models.integration import ReadMode
@@ -83,13 +85,49 @@ class VersionCreateSerializer(StrictSerializer):
     note = serializers.CharField(max_length=300, default="", allow_blank=True)
 
 
+class WindowSerializer(StrictSerializer):
+    """A weekly window (`days`, 0 is Monday, `from` and `to` as 22:00) or a range of dates (`from` and `to` alone)."""
+
+    days = serializers.ListField(child=serializers.IntegerField(min_value=0, max_value=6), required=False)
+
+    def get_fields(self) -> dict[str, Any]:
+        """With `from` and `to`, of which Python takes the first for itself."""
+        return {**super().get_fields(), "from": serializers.CharField(), "to": serializers.CharField()}
+
+
+class BlackoutSerializer(StrictSerializer):
+    """Windows in which no run starts by itself; a due time `inside` one is left out or moved to its end."""
+
+    windows = WindowSerializer(many=True)
+    inside = serializers.ChoiceField(choices=choices.INSIDE, default=Inside.SKIP.value)
+    time_zone = serializers.CharField(max_length=64, default="UTC")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """What the domain cannot read is refused in its words."""
+        try:
+            blackout_of(attrs)
+        except BlackoutFormatError as error:
+            raise serializers.ValidationError({"windows": str(error)}) from error
+        return attrs
+
+
 class ScheduleSerializer(serializers.ModelSerializer[Schedule]):
-    """When a deployment runs by itself."""
+    """When a deployment runs by itself. `waits_since`: a due time waits since then for the active run to end."""
+
+    blackout = serializers.SerializerMethodField()
 
     class Meta:
         model = Schedule
-        fields = ["kind", "cron", "every_seconds", "time_zone", "enabled", "next_due_at"]
+        fields = [
+            "kind", "cron", "every_seconds", "time_zone", "enabled", "next_due_at", "misfire", "catch_up_most",
+            "blackout", "waits_since",
+        ]  # fmt: skip
         read_only_fields = fields
+
+    @extend_schema_field(BlackoutSerializer(allow_null=True))
+    def get_blackout(self, schedule: Schedule) -> dict[str, Any] | None:
+        """None where no window keeps it from starting."""
+        return schedule.blackout
 
 
 class ScheduleChangeSerializer(StrictSerializer):
@@ -100,6 +138,11 @@ class ScheduleChangeSerializer(StrictSerializer):
     every_seconds = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
     time_zone = serializers.CharField(max_length=64, default="UTC", help_text="e.g. Europe/Berlin")
     enabled = serializers.BooleanField(default=True)
+    misfire = serializers.ChoiceField(
+        choices=choices.MISFIRES, required=False, help_text="What becomes of missed times; left out, it stays."
+    )
+    catch_up_most = serializers.IntegerField(min_value=1, max_value=MOST_CATCH_UP, required=False)
+    blackout = BlackoutSerializer(required=False, allow_null=True, help_text="Left out, it stays; null removes it.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """A field of the other kind would do nothing, so it is refused."""

@@ -34,7 +34,7 @@ class RunSerializer(serializers.ModelSerializer[Run]):
         fields = [
             "id", "integration", "environment", "version", "trigger", "state", "has_warnings", "is_retrying",
             "cancel_requested", "pause_requested", "waits_for", "requested_by",
-            "continues", "parent", "partition_count", "due_at", "created_at",
+            "continues", "upstream", "scope", "parent", "partition_count", "due_at", "created_at",
             "started_at", "finished_at",
             "attempt", "next_attempt_at", "slices", "batches", "read", "written", "set_aside", "filtered",
             "read_bytes", "progress", "error",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+from dataclasses import replace
+from typing import Any, cast
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
@@ -16,11 +17,23 @@ from integrations.api.serializers import integrations as shapes
 from integrations.api.serializers.approvals import ApprovalSerializer
 from integrations.api.serializers.common import ReasonSerializer
 from integrations.api.serializers.runs import RunSerializer
+from integrations.domain.blackout import blackout_of
 from integrations.domain.lifecycle import Trigger
+from integrations.domain.misfire import Misfire, Plan
 from integrations.domain.schedule import ScheduleKind, Timetable
 from integrations.models import Deployment, IntegrationVersion, Schedule
 from integrations.services import integrations, runs, schedules
 from integrations.services.approvals import activate_or_ask
+
+
+def _plan(stored: Schedule | None, table: Timetable, beside: dict[str, Any]) -> Plan:
+    """The timetable with what is given beside it; what is left out stays as it is."""
+    kept = replace(schedules.plan_of(stored), table=table) if stored else Plan(table)
+    if "blackout" in beside:
+        beside["blackout"] = blackout_of(beside["blackout"] or {"time_zone": table.time_zone})
+    if "misfire" in beside:
+        beside["misfire"] = Misfire(beside["misfire"])
+    return replace(kept, **beside)
 
 
 class DeploymentView(StrictViewSet[Deployment]):
@@ -96,7 +109,11 @@ class DeploymentView(StrictViewSet[Deployment]):
         deployment = self.get_object()
         given = self.checked(shapes.ScheduleChangeSerializer)
         enabled, kind = given.pop("enabled"), ScheduleKind(given.pop("kind"))
-        schedule = schedules.set_schedule(deployment=deployment, timetable=Timetable(kind, **given), enabled=enabled)
+        beside: dict[str, Any] = {
+            name: given.pop(name) for name in ("misfire", "catch_up_most", "blackout") if name in given
+        }
+        plan = _plan(getattr(deployment, "schedule", None), Timetable(kind, **given), beside)
+        schedule = schedules.set_plan(deployment=deployment, plan=plan, enabled=enabled)
         return Response(self.shown(shapes.ScheduleSerializer, schedule))
 
     @extend_schema(responses={204: NO_CONTENT})
