@@ -42,29 +42,19 @@ def copy_tree(target: Path) -> Path:
 
 def run_tests(tree: Path, tests: Sequence[str], longest_seconds: int = LONGEST_SECONDS) -> tuple[int, str]:
     """Run tests in a tree; a run that does not end is a failed one. The tables are made from the models."""
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-x",
-        "--no-migrations",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:randomly",
-    ]
+    options = ["-q", "-x", "--no-migrations", "-p", "no:cacheprovider"]
     try:
         done = subprocess.run(
-            [*command, *tests], cwd=tree, capture_output=True, text=True, timeout=longest_seconds, check=False
-        )
+            [sys.executable, "-m", "pytest", *options, *tests],
+            cwd=tree, capture_output=True, text=True, timeout=longest_seconds, check=False,
+        )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return FAILED, "the tests did not end"
+        return FAILED, f"FAILED to end within {longest_seconds} s"
     return done.returncode, done.stdout[-3_000:] + done.stderr[-1_000:]
 
 
 def try_seed(seed: Seed, trees: Queue[Path]) -> bool:
-    """Say whether the tests find the defect. Raises PatchError where it makes them impossible to run."""
+    """Say whether a test fails for the defect. Raises PatchError where the tests cannot even run."""
     tree = trees.get()
     original = (tree / seed.file).read_bytes()
     began = time.monotonic()
@@ -74,15 +64,13 @@ def try_seed(seed: Seed, trees: Queue[Path]) -> bool:
     finally:
         (tree / seed.file).write_bytes(original)
         trees.put(tree)
-    if code not in {PASSED, FAILED}:
+    failed = [line for line in output.splitlines() if line.startswith("FAILED")]
+    if code != PASSED and not failed:
         raise PatchError(f"{seed.name}: its tests cannot run (pytest ended with {code}):\n{output}")
-    print(f"{'found' if code else 'SURVIVED':9} {seed.name} ({time.monotonic() - began:.0f} s)", flush=True)  # noqa: T201 - progress of a command
-    return bool(code)
-
-
-def all_tests(seeds: Sequence[Seed]) -> list[str]:
-    """Return every test that a seed names; a file whose tests are chosen by `-k` goes whole."""
-    return sorted({test for seed in seeds for test in seed.tests if test.startswith("tests/")})
+    verdict = "found" if failed else "SURVIVED"
+    by = "".join(f": {line[:100]}" for line in failed)
+    print(f"{verdict:9}{seed.name} ({time.monotonic() - began:.0f} s){by}", flush=True)  # noqa: T201 - its progress
+    return bool(failed)
 
 
 def run(seeds: Sequence[Seed]) -> int:
@@ -94,7 +82,7 @@ def run(seeds: Sequence[Seed]) -> int:
         whole = trees.get()
         for seed in seeds:
             seed.check(whole)
-        code, output = run_tests(whole, all_tests(seeds), LONGEST_SECONDS_OF_ALL)
+        code, output = run_tests(whole, sorted({test for seed in seeds for test in seed.tests}), LONGEST_SECONDS_OF_ALL)
         if code != PASSED:
             print(output)  # noqa: T201
             raise PatchError("the tests do not pass without a defect")

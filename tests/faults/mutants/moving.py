@@ -109,11 +109,13 @@ SEEDS = (
     ),
     Seed(
         "a commit there asks for no fence", WRITER, "AND stream = {stream} AND fence <= {fence} RETURNING",
-        "AND stream = {stream} RETURNING", (POSTGRES, "-k", "cannot_write"),
+        "AND stream = {stream} RETURNING", (f"{POSTGRES}::TestPostgres::test_a_stale_worker_cannot_write_or_finish",
+         f"{POSTGRES}::TestPostgres::test_a_paused_worker_cannot_write_after_its_successor_looked"),
     ),
     Seed(
         "an older worker may open the table", WRITER, "WHERE c.fence <= EXCLUDED.fence RETURNING run", "RETURNING run",
-        (POSTGRES, "-k", "cannot_write"),
+        (f"{POSTGRES}::TestPostgres::test_a_stale_worker_cannot_write_or_finish",
+         f"{POSTGRES}::TestPostgres::test_a_paused_worker_cannot_write_after_its_successor_looked"),
     ),
     Seed(
         "the checkpoint is stored before the records", WRITER,
@@ -131,7 +133,9 @@ SEEDS = (
     Seed(
         "a lane keeps the batch before", "integrations/connectors/postgres/lanes.py",
         '                session.run(sql.SQL("TRUNCATE pg_temp.{}").format(sql.Identifier(self._stage)))\n', "",
-        (WRITING, "-k", "batch_after_batch or cut_again"),
+        (f"{WRITING}::test_keys_that_are_there_are_replaced_and_the_others_inserted_batch_after_batch",
+         f"{WRITING}::test_a_refused_batch_that_was_staged_ahead_is_mended_and_written",
+         f"{POSTGRES}::TestPostgres::test_batches_that_are_staged_ahead_arrive_once_each"),
     ),
     Seed(
         "an answer that is no JSON is an empty page", "integrations/connectors/rest_api/answer.py",
