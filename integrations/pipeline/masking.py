@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Mapping as Dictionary
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, cast
 
 import msgspec
@@ -120,18 +121,42 @@ def _members(kind: pa.DataType) -> list[str]:
     return names
 
 
-def hide_rows(
-    rows: Iterable[PreviewRow], mapping: Mapping, source_schema: pa.Schema, masks: Masks, key: bytes
-) -> tuple[PreviewRow, ...]:
-    """The rows of a preview with every masked value hidden: what went in, what came out, and the reasons."""
-    fields = {field.rule.target: field for field in masked_fields(mapping, masks, nested_names(source_schema))}
-    quiet = {*fields, *([_FILTER] if is_filter_masked(mapping, masks) else [])}
+@dataclass(frozen=True)
+class Veil:
+    """Hides masked values in what people see of a mapping's work: records, outputs, reasons."""
+
+    masks: Masks
+    key: bytes
+    fields: Dictionary[str, MaskedField]
+    quiet: frozenset[str]
+
+    @classmethod
+    def over(cls, mapping: Mapping, source_schema: pa.Schema, masks: Masks, key: bytes) -> Veil:
+        """The veil over one mapping of a source."""
+        fields = {field.rule.target: field for field in masked_fields(mapping, masks, nested_names(source_schema))}
+        return cls(masks, key, fields, frozenset({*fields, *([_FILTER] if is_filter_masked(mapping, masks) else [])}))
+
+    def record(self, record: Dictionary[str, Any]) -> dict[str, Any]:
+        """What was read."""
+        return dict(masked_value(record, self.masks, self.key))
+
+    def output(self, output: Dictionary[str, Any]) -> dict[str, Any]:
+        """What the mapping made."""
+        return {name: _hidden(value, self.fields.get(name), self.masks, self.key) for name, value in output.items()}
+
+    def reason(self, field: str, reason: str) -> str:
+        """Why a field failed; what it failed with may be what nobody shall see."""
+        return quiet_reason(field) if field in self.quiet else reason
+
+
+def hide_rows(rows: Iterable[PreviewRow], veil: Veil) -> tuple[PreviewRow, ...]:
+    """The rows of a preview behind the veil."""
     return tuple(
         replace(
             row,
-            input=masked_value(row.input, masks, key),
-            output={name: _hidden(value, fields.get(name), masks, key) for name, value in row.output.items()},
-            errors={name: quiet_reason(name) if name in quiet else reason for name, reason in row.errors.items()},
+            input=veil.record(row.input),
+            output=veil.output(row.output),
+            errors={name: veil.reason(name, reason) for name, reason in row.errors.items()},
         )
         for row in rows
     )

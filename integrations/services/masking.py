@@ -24,7 +24,7 @@ from integrations.models import (
     Run,
 )
 from integrations.pipeline.mapper import Mapper
-from integrations.pipeline.masking import MaskingMapper
+from integrations.pipeline.masking import MaskingMapper, Veil
 from integrations.services.policies import laid_over
 from integrations.services.policy_actions import note_in_run
 from integrations.services.policy_places import default_of
@@ -87,9 +87,19 @@ def shown_record(letter: DeadLetter, record: Mapping[str, Any]) -> dict[str, Any
     return dict(masked_value(record, masks, key_of(letter.workspace)))
 
 
+def veil_of(letter: DeadLetter, version: IntegrationVersion, schema: pa.Schema) -> Veil | None:
+    """What hides the masked values of a letter's trial by a version; None where nothing is masked."""
+    masks = _masks_of_letter(letter)
+    if not masks:
+        return None
+    return Veil.over(FieldMapping.from_json(version.mapping), schema, masks, key_of(letter.workspace))
+
+
 def meant_record(letter: DeadLetter, stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """What somebody means who edited a shown record: a masked value that was left as it was keeps what it hides."""
     shown = shown_record(letter, stored)
+    if shown == stored:
+        return dict(given)
     return {
         name: stored[name] if name in stored and name in shown and value == shown[name] else value
         for name, value in given.items()

@@ -17,7 +17,7 @@ from integrations.domain.mapping import Mapping, MappingFormatError
 from integrations.errors import MAPPING_INVALID, STREAM_MISSING, TIMED_OUT, NeedsPerson
 from integrations.models import Connector
 from integrations.pipeline.batch import columns_of
-from integrations.pipeline.masking import hide_rows
+from integrations.pipeline.masking import Veil, hide_rows
 from integrations.pipeline.preview import Preview, sample_preview
 from integrations.services.connectors import open_plugin
 from integrations.services.masking import key_of, masks_of_source
@@ -74,7 +74,9 @@ def preview(
     schema = sample.records.schema
     made = sample_preview(tried, schema, sample.records, limit)
     masks = masks_of_source(source)
-    rows = hide_rows(made.rows, tried, schema, masks, key_of(source.workspace)) if masks else made.rows
+    rows = made.rows
+    if masks:
+        rows = hide_rows(rows, Veil.over(tried, schema, masks, key_of(source.workspace)))
     return StreamPreview(made.problems, rows, columns_of(schema), sample.undecodable)
 
 
