@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -16,8 +16,10 @@ from integrations.domain.mapping import Mapping
 from integrations.models import DeadLetter, IntegrationVersion
 from integrations.models.dead_letter import REDRIVABLE
 from integrations.pipeline.mapper import Mapped, Mapper
+from integrations.pipeline.masking import Veil
 from integrations.pipeline.preview import plain
 from integrations.services.dead_letters import record_of
+from integrations.services.masking import meant_record, veil_of
 from integrations.services.redriven import rows_to_batch, schema_of
 
 TRIED_AT_MOST = 5_000
@@ -97,6 +99,7 @@ def try_redrive(*, letters: QuerySet[DeadLetter], version: IntegrationVersion) -
 def try_records(records: Sequence[tuple[DeadLetter, dict[str, Any]]], version: IntegrationVersion) -> list[Tried]:
     """What the version's mapping makes of each record, in order; a record need not be the letter's own."""
     schema = schema_of(DeadLetter.objects.filter(pk__in=[letter.pk for letter, _ in records]))
+    veil = veil_of(records[0][0], version, schema)
     pieces = [rows_to_batch([record], schema) for _, record in records]
     fitting = [number for number, (_, bad) in enumerate(pieces) if not bad]
     whole = pa.Table.from_batches([pieces[number][0] for number in fitting], schema).combine_chunks().to_batches()
@@ -104,18 +107,29 @@ def try_records(records: Sequence[tuple[DeadLetter, dict[str, Any]]], version: I
         mapped = mapper.map(whole[0]) if whole else None
     verdicts = _verdicts(mapped) if mapped else {}
     places = {number: place for place, number in enumerate(fitting)}
-    return [
+    tried = [
         _unfit(letter, record, pieces[number][1])
         if number not in places
         else Tried(letter, record, **verdicts.get(places[number], {"verdict": FILTERED, "output": {}}))
         for number, (letter, record) in enumerate(records)
     ]
+    return [_veiled(each, veil) for each in tried] if veil else tried
+
+
+def _veiled(tried: Tried, veil: Veil) -> Tried:
+    return replace(
+        tried,
+        record=veil.record(tried.record),
+        output=veil.output(tried.output),
+        # Without a field the reason is about the whole record, and may quote it.
+        reason=veil.reason(tried.field, tried.reason) if tried.field else "The record does not fit; a policy masks it.",
+    )
 
 
 def try_one(*, letter: DeadLetter, record: dict[str, Any], version: IntegrationVersion) -> Tried:
     """What would become of a letter with this record; a version that cannot be used at all is a reason too."""
     try:
-        return try_records([(letter, record)], version)[0]
+        return try_records([(letter, meant_record(letter, record_of(letter), record))], version)[0]
     except SignalboxError as error:
         return Tried(letter, record, SET_ASIDE, {}, error.code, "", error.message)
 

@@ -17,6 +17,7 @@ from integrations import encryption, events
 from integrations.domain.lifecycle import DeadLetterState, Trigger
 from integrations.models import DeadLetter, Deployment, Run
 from integrations.models.dead_letter import REDRIVABLE
+from integrations.services.masking import meant_record
 from integrations.services.run_progress import letter_binding
 from integrations.services.runs import start_run
 
@@ -41,10 +42,11 @@ def edit(*, letter: DeadLetter, record: Mapping[str, Any], user: User | None) ->
     """
     if not record:
         raise Invalid(INPUT_INVALID, "A record has at least one field.", fields={"record": "Give at least one field."})
+    before = record_of(letter)
+    record = meant_record(letter, before, record)
     content = msgspec.json.encode(record)
     if len(content) > EDITED_BYTES_AT_MOST:
         raise Invalid(INPUT_INVALID, "The record is too large.", fields={"record": "A record has at most 1 MB."})
-    before = record_of(letter)
     taken_back = letter.is_record and dict(record) == payload_of(letter)
     edited = "" if taken_back else encryption.encrypt(content, bound_to=_edit_binding(letter))
     with transaction.atomic():

@@ -21,6 +21,7 @@ from integrations.domain.mapping.reads import columns_read
 from integrations.forms import dead_letter as forms
 from integrations.models import DeadLetter, Deployment
 from integrations.services.dead_letters import payload_of, record_of
+from integrations.services.masking import shown_record
 
 _FILTER = "filter"
 _NOT_THERE = "\N{EN DASH}"
@@ -99,8 +100,9 @@ def values_of(payload: Mapping[str, Any], failing: Failing | None) -> list[Value
 
 
 def _record(letter: DeadLetter, failing: Failing | None) -> dict[str, Any]:
-    payload = payload_of(letter)
-    corrections = corrections_of(payload if letter.is_record else {}, record_of(letter)) if letter.edited else []
+    payload = shown_record(letter, payload_of(letter))
+    corrected = shown_record(letter, record_of(letter)) if letter.edited else {}
+    corrections = corrections_of(payload if letter.is_record else {}, corrected) if letter.edited else []
     if not letter.is_record:
         return {"raw": _text(payload.get("raw", "")), "corrections": corrections}
     return {

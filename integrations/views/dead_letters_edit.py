@@ -27,6 +27,7 @@ from integrations.forms.dead_letter_record import (
 from integrations.models import DeadLetter, Deployment, IntegrationVersion
 from integrations.services import dead_letters
 from integrations.services.dead_letter_trial import try_one
+from integrations.services.masking import HIDDEN_RAW, shown_record
 from integrations.services.redriven import schema_of
 from integrations.views.runs_words import active_run_notice
 
@@ -71,12 +72,17 @@ def _letter(request: WorkspaceRequest, letter_id: UUID) -> DeadLetter:
 def _rows(letter: DeadLetter) -> list[FieldRow]:
     """The record's fields; of what never became one, the columns of its stream."""
     if letter.is_redrivable:
-        return rows_of_record(dead_letters.record_of(letter))
+        return rows_of_record(shown_record(letter, dead_letters.record_of(letter)))
     try:
         names = schema_of(DeadLetter.objects.filter(pk=letter.pk)).names
     except SignalboxError:
         return []  # the run ended before it knew a schema; the page says so
-    return rows_of_raw(dead_letters.payload_of(letter).get("raw", ""), names)
+    raw = _raw(letter)
+    return rows_of_raw("" if raw == HIDDEN_RAW else raw, names)
+
+
+def _raw(letter: DeadLetter) -> str:
+    return str(shown_record(letter, dead_letters.payload_of(letter)).get("raw", ""))
 
 
 def _page(request: WorkspaceRequest, letter: DeadLetter, rows: Sequence[FieldRow], status: int = 200) -> HttpResponse:
@@ -87,7 +93,7 @@ def _page(request: WorkspaceRequest, letter: DeadLetter, rows: Sequence[FieldRow
         "rows": shown,
         "kinds": KINDS,
         "is_open": letter.state == DeadLetterState.OPEN,
-        "raw": "" if letter.is_record else dead_letters.payload_of(letter).get("raw", ""),
+        "raw": "" if letter.is_record else _raw(letter),
         **_trial(letter, record, judged),
     }
     return render(request, "integrations/dead_letter_edit.html", context, status=status)

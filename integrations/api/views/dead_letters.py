@@ -21,6 +21,7 @@ from integrations.api.serializers.runs import RunSerializer
 from integrations.domain.lifecycle import DeadLetterState
 from integrations.models import DeadLetter, Deployment
 from integrations.services import dead_letter_trial, dead_letters
+from integrations.services.masking import shown_record
 
 _WITH_RECORD = frozenset({"payload", "correct", "try_redrive"})
 
@@ -103,5 +104,5 @@ class DeadLetterView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictVie
 
 
 def _payload(letter: DeadLetter) -> dict[str, Any]:
-    corrected = dead_letters.record_of(letter) if letter.edited else None
-    return {"payload": dead_letters.payload_of(letter), "corrected": corrected}
+    corrected = shown_record(letter, dead_letters.record_of(letter)) if letter.edited else None
+    return {"payload": shown_record(letter, dead_letters.payload_of(letter)), "corrected": corrected}
