@@ -16,7 +16,8 @@ from integrations.domain.masking import MaskHow, masked_fields, masked_text, mas
 from integrations.errors import NeedsPerson
 from integrations.models import DeadLetter, MaskingKey, RuleAction
 from integrations.pipeline.masking import MaskingMapper
-from integrations.services import masking
+from integrations.services import dead_letters, masking
+from integrations.services.dead_letter_trial import try_one
 from integrations.services.dead_letters import payload_of
 from integrations.services.preview import preview
 from tests.runs.conftest import Bench
@@ -217,3 +218,19 @@ def test_a_preview_shows_nothing_that_a_reader_of_the_source_masks(
     assert "secret" not in str(made.to_json())
     assert len(made.rows[0].input["amount"]) == 64
     assert "masked by a policy" in made.rows[0].errors["n"]
+
+
+def test_people_see_no_masked_value_of_a_dead_letter_and_lose_none_by_editing(
+    make_bench: Callable[..., Bench], outside: World
+) -> None:
+    outside.rows = [{"id": 1, "amount": "secret"}]
+    outside.refuse = frozenset({1})
+    bench = masked_bench(make_bench)
+    bench.work(bench.start())
+    letter, version = DeadLetter.objects.get(), bench.deployment.version
+    shown = masking.shown_record(letter, payload_of(letter))
+    tried = try_one(letter=letter, record={**shown, "id": 5}, version=version)
+    assert (tried.verdict, tried.output["id"]) == ("written", 5)
+    assert "secret" not in str(tried)
+    edited = dead_letters.edit(letter=letter, record={**shown, "id": 5}, user=None)
+    assert dead_letters.record_of(edited) == {"id": 5, "amount": "secret"}
