@@ -12,9 +12,9 @@ from monitoring.services.heartbeats import beat
 
 logger = structlog.get_logger("signalbox.heartbeat")
 
-# Held during each beat and across each fork: a child must not be copied while the database driver holds its locks.
-_fork_guard = threading.Lock()
-os.register_at_fork(before=_fork_guard.acquire, after_in_parent=_fork_guard.release, after_in_child=_fork_guard.release)
+# Held during each beat and across each fork: a child must not be copied while a driver's lock is held.
+fork_guard = threading.Lock()
+os.register_at_fork(before=fork_guard.acquire, after_in_parent=fork_guard.release, after_in_child=fork_guard.release)
 
 
 class Heartbeat:
@@ -37,7 +37,7 @@ class Heartbeat:
 
     def _loop(self) -> None:
         while True:
-            with _fork_guard:
+            with fork_guard:
                 self._beat()
             if self._stop.wait(settings.HEARTBEAT_SECONDS):
                 return

@@ -280,6 +280,8 @@ FRESHNESS_SECONDS = env.float("SIGNALBOX_FRESHNESS_SECONDS", default=10.0)
 RETENTION_SECONDS = env.float("SIGNALBOX_RETENTION_SECONDS", default=3600.0)
 # How long a worker that is told to stop may go on with the slice that it runs.
 SHUTDOWN_SECONDS = env.float("SIGNALBOX_SHUTDOWN_SECONDS", default=30.0)
+# A worker that was sent messages for so long, and took none though it was idle, ends and is started again; 0: never.
+CANARY_SECONDS = env.float("SIGNALBOX_CANARY_SECONDS", default=60.0)
 WORKER_CONCURRENCY = env.int("SIGNALBOX_WORKER_CONCURRENCY", default=2)
 
 TESTING = "pytest" in sys.modules

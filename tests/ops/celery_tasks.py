@@ -5,9 +5,11 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import django
 import structlog
+from celery.signals import worker_ready
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
@@ -45,6 +47,13 @@ def crash(path: str) -> None:
     """Kill the pool's child as a segmentation fault would."""
     _write(path, {"pid": os.getpid()})
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@worker_ready.connect
+def deafen(sender: Any, **_: object) -> None:
+    """Where a test asks for it, consume nothing from now on, as after a broken connection that nobody noticed."""
+    if os.environ.get("TESTS_DEAF"):
+        sender.task_consumer.cancel()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from accounts.permissions import shell_command
 from config import logging as signalbox_logging
+from config.canary import Canary
 from config.celery import app
 from config.connections import keep_open
 from config.heartbeat import Heartbeat, process_name
@@ -43,7 +44,11 @@ class Command(BaseCommand):
         heartbeat = Heartbeat("worker", name)
         worker_ready.connect(lambda **_: heartbeat.start(), weak=False)
         worker_shutting_down.connect(_drain)
+        queues = [app.conf.task_default_queue]
+        if settings.CANARY_SECONDS:
+            queues.append(_listen_to_canary(name))
         worker = app.Worker(
+            queues=queues,
             hostname=f"worker@{name}",
             concurrency=concurrency,
             pool="prefork",
@@ -54,6 +59,14 @@ class Command(BaseCommand):
             quiet=True,
         )
         worker.start()
+
+
+def _listen_to_canary(name: str) -> str:
+    """Send canaries once the worker consumes; return the queue on which it hears them."""
+    canary = Canary(name, settings.CANARY_SECONDS)
+    app.amqp.queues.add(canary.queue)
+    worker_ready.connect(lambda **_: canary.start(), weak=False)
+    return canary.queue.name
 
 
 def _drain(**_: object) -> None:
