@@ -15,6 +15,7 @@ from integrations.connectors.base import Limits
 from integrations.domain import policy as rules_of
 from integrations.domain.policy import EffectivePolicy, Value
 from integrations.models import Connector, Integration, Policy
+from integrations.services.policy_masks import mask_problems
 from integrations.services.policy_places import Proposal, default_of, level_of, problems_in_places
 
 AWAITED_SECONDS = 10.0
@@ -66,7 +67,7 @@ def problems_with(proposal: Proposal) -> dict[str, str]:
     for name, sentence in rules_of.limit_problems(proposal.rules, proposal.limits).items():
         problems.setdefault(name, sentence)
     if not problems:
-        problems = problems_in_places(proposal)
+        problems = problems_in_places(proposal) or mask_problems(proposal)
     if not problems and proposal.is_default:
         problems = _problems_of_old_default(proposal)
     return problems

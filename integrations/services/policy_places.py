@@ -45,6 +45,20 @@ def default_of(workspace: Workspace) -> Policy | None:
     return Policy.objects.of(workspace).filter(is_default=True).first()
 
 
+def proposed_for(
+    proposal: Proposal, default: Policy | None, connector: Connector, integration: Integration
+) -> EffectivePolicy:
+    """What would hold for a connector within an integration, were the proposal stored."""
+    own = proposal.policy.pk if proposal.policy else None
+    levels = [level_of("workspace", default)] if default and default.pk != own else []
+    if proposal.is_default:
+        levels = [proposal.level("workspace")]
+    for level, policy in (("connector", connector.policy), ("integration", integration.policy)):
+        if policy:
+            levels.append(proposal.level(level) if policy.pk == own else level_of(level, policy))
+    return rules_of.effective(levels)
+
+
 def places_of(proposal: Proposal) -> list[Place]:
     """Everything that the proposed policy would hold for; an unused one is tried on a connector of its own."""
     found = list(_places(proposal))

@@ -11,15 +11,14 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 
-from integrations.domain import policy as rules_of
 from integrations.domain.lifecycle import RunState
 from integrations.domain.mapping import Mapping
-from integrations.domain.policy import EffectivePolicy, Level
+from integrations.domain.policy import EffectivePolicy
 from integrations.domain.simulation import WINDOW_DAYS, Finding, RunFacts, Subject, simulate
-from integrations.models import Deployment, Event, Policy, Run
+from integrations.models import Deployment, Event, Run
 from integrations.models.integration import ReadMode
 from integrations.services.policies import laid_over
-from integrations.services.policy_places import Proposal, default_of, level_of
+from integrations.services.policy_places import Proposal, default_of, proposed_for
 from integrations.services.retention import old_runs
 from integrations.services.verdict import WHOLE_TRIGGERS
 
@@ -70,23 +69,7 @@ def _policies(proposal: Proposal) -> Iterable[tuple[Deployment, tuple[EffectiveP
     )
     for each in deployments.order_by("integration__name"):
         source, integration = each.version.source, each.integration
-        yield each, (laid_over(default, source, integration), _proposed(proposal, default, each))
-
-
-def _proposed(proposal: Proposal, default: Policy | None, deployment: Deployment) -> EffectivePolicy:
-    own = proposal.policy.pk if proposal.policy else None
-    workspace: Level | None = level_of("workspace", default) if default and default.pk != own else None
-    if proposal.is_default:
-        workspace = proposal.level("workspace")
-    below = [
-        proposal.level(level) if policy.pk == own else level_of(level, policy)
-        for level, policy in (
-            ("connector", deployment.version.source.policy),
-            ("integration", deployment.integration.policy),
-        )
-        if policy
-    ]
-    return rules_of.effective([*([workspace] if workspace else []), *below])
+        yield each, (laid_over(default, source, integration), proposed_for(proposal, default, source, integration))
 
 
 def _differs(before: EffectivePolicy, after: EffectivePolicy) -> bool:

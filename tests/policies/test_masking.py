@@ -9,14 +9,15 @@ import msgspec
 import pyarrow as pa
 import pytest
 
+from accounts.errors import Invalid
 from accounts.models import Workspace
 from integrations.domain.lifecycle import RunState
 from integrations.domain.mapping import FieldRule, Mapping
 from integrations.domain.masking import MaskHow, masked_fields, masked_text, masked_value, masks_of, names_read, unfit
 from integrations.errors import NeedsPerson
-from integrations.models import DeadLetter, MaskingKey, RuleAction
+from integrations.models import DeadLetter, MaskingKey, Policy, RuleAction
 from integrations.pipeline.masking import MaskingMapper
-from integrations.services import dead_letters, masking
+from integrations.services import dead_letters, masking, policies
 from integrations.services.dead_letter_trial import try_one
 from integrations.services.dead_letters import payload_of
 from integrations.services.preview import preview
@@ -234,3 +235,15 @@ def test_people_see_no_masked_value_of_a_dead_letter_and_lose_none_by_editing(
     assert "secret" not in str(tried)
     edited = dead_letters.edit(letter=letter, record={**shown, "id": 5}, user=None)
     assert dead_letters.record_of(edited) == {"id": 5, "amount": "secret"}
+
+
+def test_a_mask_that_an_active_mapping_cannot_hold_is_refused_when_the_policy_is_saved(
+    make_bench: Callable[..., Bench], outside: World
+) -> None:
+    bench = make_bench(rules={"retry.attempts": 2})
+    policy, rules = Policy.objects.get(), {"masking.fields": [{"field": "Amount", "how": "hash"}]}
+    with pytest.raises(Invalid) as refused:
+        policies.save_policy(
+            workspace=bench.deployment.workspace, policy=policy, name="strict", description="", rules=rules
+        )
+    assert "For “numbers”: amount is decimal(12,2); “hash” makes text of it" in refused.value.fields["masking.fields"]
