@@ -10,6 +10,7 @@ from django.db import transaction
 from integrations import events
 from integrations.domain.maintenance import blackout_of_items, window_end
 from integrations.domain.misfire import next_start
+from integrations.domain.policy import EffectivePolicy
 from integrations.models import Deployment, Schedule
 from integrations.services.policies import effective_policy
 from integrations.services.policy_actions import note_action
@@ -32,6 +33,11 @@ def hold_of(deployment: Deployment, now: datetime) -> Hold | None:
     policy = effective_policy(
         workspace=deployment.workspace, connector=deployment.version.source, integration=deployment.integration
     )
+    return hold_under(policy, now)
+
+
+def hold_under(policy: EffectivePolicy, now: datetime) -> Hold | None:
+    """The maintenance that this policy is in."""
     windows = policy.items(RULE)
     end = window_end(blackout_of_items(windows), now) if windows else None
     return Hold(end, policy.choice("maintenance.inside") == "wait") if end else None
