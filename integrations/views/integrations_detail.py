@@ -19,12 +19,12 @@ from integrations.domain.guarantee import EXPLANATIONS
 from integrations.domain.lifecycle import DeadLetterState, RunState
 from integrations.domain.misfire import starts
 from integrations.domain.policy import SECTIONS, EffectiveRule
-from integrations.domain.slo import ErrorBudget
 from integrations.forms.integration_rules import rows_of_mapping
 from integrations.models import Connector, DeadLetter, Deployment, IntegrationVersion, Run, Schedule, SchemaChange
 from integrations.services.chains import chains_of
 from integrations.services.clock import database_now
 from integrations.services.freshness import error_budget
+from integrations.services.maintenance import hold_under
 from integrations.services.guarantees import guarantee_of
 from integrations.services.policies import effective_policy
 from integrations.services.policy_actions import LastAction, last_actions
@@ -76,7 +76,7 @@ def integration_detail(request: WorkspaceRequest, integration_id: object) -> Htt
         "has_more": len(runs) > SHOWN,
         "figures": _figures(deployment, runs),
         "open_changes": SchemaChange.objects.filter(deployment=deployment, state=DriftState.OPEN).count(),
-        "budget": _budget(deployment),
+        **_targets(deployment),
     }
     if request.htmx and not request.htmx.history_restore_request:
         return render(request, "integrations/_integration_overview.html", context)
@@ -175,11 +175,13 @@ def _figures(deployment: Deployment, runs: list[Run]) -> Figures:
     )
 
 
-def _budget(deployment: Deployment) -> ErrorBudget | None:
+def _targets(deployment: Deployment) -> dict[str, Any]:
+    """The error budget and the maintenance window, where its policy has them."""
     policy = effective_policy(
         workspace=deployment.workspace, connector=deployment.version.source, integration=deployment.integration
     )
-    return error_budget(deployment, policy, timezone.now())
+    now = timezone.now()
+    return {"budget": error_budget(deployment, policy, now), "maintenance": hold_under(policy, now)}
 
 
 def _policy_sections(
