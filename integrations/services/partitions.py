@@ -64,11 +64,17 @@ def label_of(run: Run) -> str:
 
 
 def sweep() -> int:
-    """Stop partitions that wait where their parent was cancelled, paused or ended; end parents that nobody ended."""
+    """Stop partitions that wait where their parent was cancelled, paused or ended; end parents that nobody ended.
+
+    Where a pause was taken back before all had stopped, those that had go on.
+    """
     is_asked = Q(cancel_requested=True) | Q(pause_requested=True) | Q(state__in=PARTITION_ENDED)
     waiting = Run.objects.filter(parent__isnull=False, state__in=ACTIVE_STATES).values("parent")
     asked = Run.objects.filter(is_asked, pk__in=waiting)
     stopped = sum(_stop_waiting(parent) for parent in asked[:SWEEP_AT_MOST])
+    taken_back = Run.objects.filter(_WAITS, cancel_requested=False, pause_requested=False)
+    paused = Run.objects.filter(state=RunState.PAUSED, parent__in=taken_back.values("pk"))
+    stopped += paused.update(state=RunState.QUEUED, next_attempt_at=Now())
     return stopped + sum(_settle_alone(pk) for pk in _without_workers())
 
 

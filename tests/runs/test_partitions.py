@@ -16,7 +16,7 @@ from integrations.connectors.base import Commit, Context, WriteMode, WriteReques
 from integrations.domain.lifecycle import RunState, Trigger
 from integrations.errors import REQUEST_REFUSED, UNREACHABLE, NeedsPerson, RetryLater, StopRun
 from integrations.models import Event, Policy, Run
-from integrations.services import claims, continuation, runs
+from integrations.services import claims, continuation, pausing, runs
 from integrations.services.cutting import former_owners
 from integrations.services.execution import execute_slice
 from integrations.services.picking import reconcile
@@ -238,22 +238,35 @@ def test_a_worker_in_a_partition_sees_the_cancel_of_the_run(cut: Bench, split: W
 def test_a_pause_reaches_every_partition_and_they_go_on_from_their_checkpoints(cut: Bench, split: World) -> None:
     run, children = started(cut)
     execute_slice(run_id=children[0].pk, worker="drains", draining=lambda: True)
-    Run.objects.filter(pk=run.pk).update(pause_requested=True)
+    pausing.pause_run(run=run)
     execute_slice(run_id=children[1].pk, worker="test")
     reconcile()
     run, children = fresh(run)
     assert (run.state, run.pause_requested, states(children)) == (RunState.PAUSED, False, ["paused"] * 3)
     assert work_all() == 0
-    Run.objects.filter(pk=run.pk).update(state=RunState.QUEUED, next_attempt_at=Now())
+    pausing.resume_run(run=run)
+    work_all()
+    assert (fresh(run)[0].state, ids(split)) == (RunState.SUCCEEDED, list(range(90)))
+
+
+@pytest.mark.fault("F43")
+def test_a_pause_that_is_taken_back_before_all_have_stopped_stops_none_for_good(cut: Bench, split: World) -> None:
+    run, children = started(cut)
+    pausing.pause_run(run=run)
+    execute_slice(run_id=children[1].pk, worker="test")
+    assert states(fresh(run)[1]) == ["queued", "paused", "queued"]
+    pausing.resume_run(run=run)
+    reconcile()
     work_all()
     assert (fresh(run)[0].state, ids(split)) == (RunState.SUCCEEDED, list(range(90)))
 
 
 def test_a_paused_run_that_is_ended_ends_its_partitions(cut: Bench, split: World) -> None:
     run, _ = started(cut)
-    Run.objects.filter(pk=run.pk).update(pause_requested=True)
+    pausing.pause_run(run=run)
     reconcile()
-    Run.objects.filter(pk=run.pk).update(state=RunState.CANCELLED)
+    assert fresh(run)[0].state == RunState.PAUSED
+    runs.cancel_run(run=run)
     reconcile()
     assert states(fresh(run)[1]) == ["cancelled"] * 3
 
