@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,13 +13,14 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 from pytest_django import DjangoDbBlocker
 
+from config.scheduler import Job, run_loop
 from integrations.domain.lifecycle import RunState
 from integrations.errors import LEASE_LOST, StopRun
 from integrations.models import Event, Run
 from integrations.services import claims
 from integrations.services.claims import Asked
 from integrations.services.execution import execute_slice
-from integrations.services.picking import claim_next
+from integrations.services.picking import claim_next, reconcile
 from integrations.services.run_progress import Heartbeat
 from tests.faults.proxy import Proxy
 from tests.runs.conftest import Bench
@@ -127,6 +129,32 @@ def test_a_worker_that_wakes_after_another_took_over_is_no_death(run: Run) -> No
     claims.hand_back(first)
     run.refresh_from_db()
     assert (run.worker, run.claims, run.claims_without_progress) == ("second", 2, 1)
+
+
+@pytest.mark.fault("F17", "F19")
+def test_the_reconciler_goes_on_when_the_database_is_back(run: Run, proxy: Proxy) -> None:
+    stop = threading.Event()
+    failures = []
+
+    def tick() -> None:
+        try:
+            reconcile()
+        except OperationalError as error:
+            failures.append(error)
+            raise
+
+    loop = threading.Thread(target=run_loop, args=([Job("reconcile", 0.1, tick)], stop))
+    proxy.harm(accept_then_close=True)
+    proxy.cut()
+    loop.start()
+    try:
+        wait_until(lambda: failures, "the database to be missed")
+        proxy.harm()
+        connection.close()
+        wait_until(lambda: Run.objects.filter(pk=run.pk, hinted_at__isnull=False).exists(), "the run to be hinted")
+    finally:
+        stop.set()
+        loop.join()
 
 
 @pytest.mark.fault("F10", "F18")
