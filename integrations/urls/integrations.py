@@ -8,8 +8,8 @@ from integrations.views import integrations_actions as actions
 from integrations.views import integrations_again as again
 from integrations.views import integrations_detail as detail
 from integrations.views import integrations_editor as editor
-from integrations.views import integrations_schema as schema
 from integrations.views import integrations_schedule as schedule
+from integrations.views import integrations_schema as schema
 from integrations.views import integrations_trial as trial
 from integrations.views import integrations_versions as versions
 

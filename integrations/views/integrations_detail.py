@@ -24,8 +24,8 @@ from integrations.models import Connector, DeadLetter, Deployment, IntegrationVe
 from integrations.services.chains import chains_of
 from integrations.services.clock import database_now
 from integrations.services.freshness import error_budget
-from integrations.services.maintenance import hold_under
 from integrations.services.guarantees import guarantee_of
+from integrations.services.maintenance import hold_under
 from integrations.services.policies import effective_policy
 from integrations.services.policy_actions import LastAction, last_actions
 from integrations.services.schedules import plan_of
