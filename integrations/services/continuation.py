@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db.models import Q
+
 from accounts.errors import STATE_CONFLICT, Conflict
 from accounts.models import User
 from integrations.domain.lifecycle import RunState, Trigger
@@ -24,6 +26,13 @@ def continue_run(*, run: Run, user: User | None) -> Run:
         raise Conflict(
             STATE_CONFLICT, "A redrive is not retried.", what_to_do="Redrive the dead letters again; they are open."
         )
+    if (newer := _newer(run)) is not None:
+        raise Conflict(
+            STATE_CONFLICT,
+            f"Run {newer} has read this stream since.",
+            what_to_do="Continue the newest run, or start a new one.",
+            run=str(newer.pk),
+        )
     if reads_of(run.version) != reads_of(deployment.version):
         raise Conflict(
             STATE_CONFLICT,
@@ -31,6 +40,16 @@ def continue_run(*, run: Run, user: User | None) -> Run:
             what_to_do="Start a new run, or activate the version of this run first.",
         )
     return start_run(deployment=deployment, trigger=Trigger.RETRY, user=user, continues=run)
+
+
+def _newer(run: Run) -> Run | None:
+    """The newest run that went on from this one, or moved the same stream since; its place is another one by now."""
+    later = Run.objects.filter(deployment=run.deployment_id, parent=None, id__gt=run.pk).exclude(
+        trigger=Trigger.REDRIVE
+    )
+    same_line = Q(continues=run) if run.scope else Q(continues=run) | Q(scope__isnull=True)
+    has_moved = Q(run_batches__isnull=False) | Q(partition_count__gt=0)
+    return later.filter(same_line, has_moved).order_by("-id").first()
 
 
 def reads_of(version: IntegrationVersion) -> tuple[object, ...]:

@@ -76,8 +76,13 @@ def pending_of(run: Run) -> BatchIntent | None:
 def take_over(run: Run, owner: str) -> BatchIntent | None:
     """Make the unfinished batch of an ended run, which this run would repeat, the next batch of this run.
 
-    So its records go out under the key that they may have gone out with, and as they were.
+    So its records go out under the key that they may have gone out with, and as they were. A run that reads all of the
+    stream anew repeats nothing: what is left is forgotten with its dead letters, which would else stand there twice.
     """
+    if _begins_anew(run):
+        for left in _candidates(run, owner):
+            _forget(left)
+        return None
     intent = next((each for each in _candidates(run, owner) if _is_repeated_by(run, each)), None)
     if intent is None:
         return None
@@ -119,6 +124,19 @@ def drop(batch: RunBatch) -> None:
     BatchIntent.objects.filter(batch=batch).delete()
 
 
+def _begins_anew(run: Run) -> bool:
+    """Say whether a run reads the whole stream again, whatever was read before."""
+    goes_on = run.continues_id or run.batches or run.scope or run.trigger == Trigger.REDRIVE
+    return not goes_on and run.version.read_mode != ReadMode.INCREMENTAL
+
+
+def _forget(intent: BatchIntent) -> None:
+    old = intent.batch
+    DeadLetter.objects.filter(run=old.run, batch_number=old.number, state=DeadLetterState.OPEN).delete()
+    tell(old.run, "run.superseded", f"Batch {old.number} was never committed; a new run reads its records again.")
+    old.delete()
+
+
 def _candidates(run: Run, owner: str) -> Sequence[BatchIntent]:
     found = (
         BatchIntent.objects.filter(
@@ -135,7 +153,7 @@ def _candidates(run: Run, owner: str) -> Sequence[BatchIntent]:
     if run.trigger == Trigger.REDRIVE:
         return list(found.filter(batch__run__trigger=Trigger.REDRIVE).defer("content"))
     found = found.filter(owner=owner)
-    if run.version.read_mode != ReadMode.INCREMENTAL or run.scope:
+    if not _begins_anew(run) and (run.version.read_mode != ReadMode.INCREMENTAL or run.scope):
         found = found.filter(batch__run__in=_continued(run))
     return list(found.defer("content"))
 

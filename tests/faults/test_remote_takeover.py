@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from accounts.errors import Conflict
 from integrations.domain.guarantee import Guarantee
 from integrations.domain.lifecycle import DeadLetterState, RunState, Trigger
 from integrations.models import BatchIntent, DeadLetter, Run, UncertainBatch
@@ -68,12 +69,16 @@ def test_a_new_full_run_reads_and_sends_all_again(
     remote_of: Callable[..., Remote], source: World, hostile_server: HostileServer
 ) -> None:
     remote = remote_of(Guarantee.UPSERT_VERSIONED, rules=ONE_TRY)
-    source.rows = rows(20)
-    fails(remote, hostile_server)
-    source.rows = [{"id": number, "amount": "2"} for number in range(20)]
+    source.rows = [*rows(9), {"id": None, "amount": "no id"}]
+    failed = fails(remote, hostile_server)
+    source.rows = [{**row, "amount": "2"} for row in source.rows]
     run = remote.work(remote.start())
-    assert (run.state, run.read) == (RunState.SUCCEEDED, 20)
+    assert (run.state, run.read, run.set_aside) == (RunState.SUCCEEDED, 10, 1)
     assert {record["amount"] for record in hostile_server.store.contents()} == {"2"}
+    assert [letter.run_id for letter in DeadLetter.objects.all()] == [run.pk]
+    assert not BatchIntent.objects.exists()
+    with pytest.raises(Conflict, match="has read this stream since"):
+        continue_run(run=failed, user=None)
 
 
 @pytest.mark.parametrize("guarantee", ALL)
@@ -122,3 +127,18 @@ def test_a_run_that_is_cancelled_between_two_parts_is_continued_without_a_double
     assert (run.state, remote.ids()) == (RunState.CANCELLED, [0, 1, 2])
     run = remote.work(continue_run(run=run, user=None))
     assert (run.state, run.read, remote.ids()) == (RunState.SUCCEEDED, 20, list(range(20)))
+
+
+def test_a_run_that_was_continued_is_not_continued_again(
+    remote_of: Callable[..., Remote], source: World, hostile_server: HostileServer
+) -> None:
+    remote = remote_of(Guarantee.IDEMPOTENCY_KEY, rules=ONE_TRY)
+    source.rows = rows(20)
+    failed = fails(remote, hostile_server)
+    hostile_server.schedule.ask(["", "", "500_after"])
+    second = remote.work(continue_run(run=failed, user=None))
+    assert second.state == RunState.FAILED
+    with pytest.raises(Conflict, match="has read this stream since"):
+        continue_run(run=failed, user=None)
+    run = remote.work(continue_run(run=second, user=None))
+    assert (run.state, remote.ids()) == (RunState.SUCCEEDED, list(range(20)))
