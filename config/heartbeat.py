@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+from collections.abc import Callable
 
 import structlog
 from django.conf import settings
@@ -18,10 +19,11 @@ os.register_at_fork(before=fork_guard.acquire, after_in_parent=fork_guard.releas
 
 
 class Heartbeat:
-    """Beats until it is stopped; a beat that fails is logged, and the next is tried."""
+    """Beats until it is stopped, and does `along` each time; a beat that fails is logged, and the next is tried."""
 
-    def __init__(self, kind: str, name: str | None = None) -> None:
+    def __init__(self, kind: str, name: str | None = None, along: Callable[[], object] = lambda: None) -> None:
         self._kind = kind
+        self._along = along
         self._name = name or process_name()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._loop, name=f"heartbeat-{kind}", daemon=True)
@@ -45,6 +47,7 @@ class Heartbeat:
     def _beat(self) -> None:
         try:
             beat(self._kind, self._name)
+            self._along()
         except Error as error:
             logger.warning("heartbeat failed; trying again", kind=self._kind, reason=str(error))
         finally:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -105,6 +107,19 @@ def hand_back(claim: Claim) -> None:
             Run.objects.filter(pk=claim.run_id, state__in=ACTIVE_STATES, claims_without_progress__gt=1).update(
                 claims_without_progress=F("claims_without_progress") - 1
             )
+
+
+def release_dead(workers: Collection[str]) -> int:
+    """End the leases of processes that are known to be dead, and hint; return how many runs they held."""
+    held = Q(state=RunState.RUNNING, worker__in=workers, lease_until__gt=Now())
+    released = 0
+    for run in Run.objects.filter(held).only("id", "workspace_id", "worker", "fence"):
+        with transaction.atomic():
+            if Run.objects.filter(held, pk=run.pk, fence=run.fence).update(lease_until=Now()):
+                tell(run, "run.worker_died", f"The process {run.worker} died; another one goes on.", level="warning")
+                transaction.on_commit(partial(hint, run.pk))
+                released += 1
+    return released
 
 
 def remember_survivor(claim: Claim) -> None:

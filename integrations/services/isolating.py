@@ -29,7 +29,9 @@ def isolate(run: Run, claim: Claim, batch_records: int) -> Isolation:
 
 def _why(state: Isolation) -> str:
     if state.blind:
-        return "They died while reading from the source, so no record can be set aside."
+        return (
+            "They died before they had a batch in hand, while reading from the source, so no record can be set aside."
+        )
     return f"The source gives {state.held_records:,} records at once, so the one that ends them cannot be found."
 
 

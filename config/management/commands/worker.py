@@ -16,6 +16,7 @@ from config.canary import Canary
 from config.celery import app
 from config.connections import keep_open
 from config.heartbeat import Heartbeat, process_name
+from config.pool import PoolWatch
 from integrations.draining import begin_draining
 
 logger = structlog.get_logger("signalbox.worker")
@@ -41,7 +42,7 @@ class Command(BaseCommand):
         # A container's only user is root; the worker accepts nothing but JSON, so the warning's reason does not hold.
         warnings.filterwarnings("ignore", message=r"(?s).*superuser privileges")
         name = process_name()
-        heartbeat = Heartbeat("worker", name)
+        heartbeat = Heartbeat("worker", name, along=PoolWatch().release_lost)
         worker_ready.connect(lambda **_: heartbeat.start(), weak=False)
         worker_shutting_down.connect(_drain)
         queues = [app.conf.task_default_queue]
