@@ -11,9 +11,12 @@ from accounts.models import User
 from integrations import events
 from integrations.domain.approval import ApprovalKind, ApprovalState, may_decide
 from integrations.models import ApprovalRequest, Deployment, IntegrationVersion
-from integrations.services.approval_rules import RULE, needs_second_person
+from integrations.services.approval_rules import needs_second_person
 from integrations.services.integrations import activate_version
+from integrations.services.policies import save_policy
 from integrations.services.policy_actions import note_action
+from integrations.services.policy_approval import RULE, change_of
+from integrations.services.policy_places import Proposal
 
 
 def activate_or_ask(
@@ -51,6 +54,31 @@ def ask(*, deployment: Deployment, version: IntegrationVersion, user: User | Non
     return request
 
 
+def ask_for_policy(*, proposal: Proposal, description: str, user: User | None) -> ApprovalRequest:
+    """Ask that a policy is stored so. Raises Conflict where another request for the policy is open."""
+    try:
+        with transaction.atomic():
+            request = ApprovalRequest.objects.create(
+                workspace=proposal.workspace, kind=ApprovalKind.POLICY, policy=proposal.policy, asked_by=user,
+                title=f"{'Change' if proposal.policy else 'Create'} the policy {proposal.name}",
+                change=change_of(proposal, description),
+            )  # fmt: skip
+            _tell(request, "approval.asked", "info")
+            note_action(
+                workspace_id=proposal.workspace.pk,
+                rule=RULE,
+                scope_id=proposal.workspace.pk,
+                what=f"let a change of the policy {proposal.name} wait for a second person",
+            )
+    except IntegrityError as error:
+        raise Conflict(
+            STATE_CONFLICT,
+            f"A change of “{proposal.name}” waits for approval already.",
+            what_to_do="Have it decided, or withdraw it, then ask again.",
+        ) from error
+    return request
+
+
 def decide(*, request: ApprovalRequest, user: User | None, approve: bool, note: str = "") -> ApprovalRequest:
     """Approve, which makes the change happen, or decline. Raises Denied for who asked, Conflict where it is decided."""
     if not may_decide(asker=request.asked_by_id, decider=user.pk if user else None):
@@ -62,8 +90,8 @@ def decide(*, request: ApprovalRequest, user: User | None, approve: bool, note: 
     state = ApprovalState.APPROVED if approve else ApprovalState.DECLINED
     with transaction.atomic():
         _move(request, state, user, note)
-        if approve and request.deployment and request.version:
-            activate_version(deployment=request.deployment, version=request.version, approval=request)
+        if approve:
+            _do(request)
         _tell(request, f"approval.{state}", "info" if approve else "warning")
     return request
 
@@ -78,6 +106,14 @@ def withdraw(*, request: ApprovalRequest, user: User | None) -> ApprovalRequest:
         _move(request, ApprovalState.WITHDRAWN, user, "")
         _tell(request, "approval.withdrawn", "info")
     return request
+
+
+def _do(request: ApprovalRequest) -> None:
+    """What was asked for; it is judged again, since much may have changed meanwhile."""
+    if request.kind == ApprovalKind.POLICY:
+        save_policy(workspace=request.workspace, policy=request.policy, approval=request, **request.change)
+    elif request.deployment and request.version:
+        activate_version(deployment=request.deployment, version=request.version, approval=request)
 
 
 def _move(request: ApprovalRequest, state: ApprovalState, user: User | None, note: str) -> None:

@@ -17,9 +17,8 @@ from integrations.domain.policy import EffectivePolicy
 from integrations.domain.slo import WINDOW_DAYS, ErrorBudget
 from integrations.models import Deployment, Freshness, Run
 from integrations.services.clock import database_now
-from integrations.services.policies import laid_over
 from integrations.services.policy_actions import note_action
-from integrations.services.policy_places import default_of
+from integrations.services.policy_places import default_of, laid_over
 
 LONGEST = "freshness.longest_minutes"
 TARGET = "slo.success_percent"

@@ -25,9 +25,8 @@ from integrations.models import (
 )
 from integrations.pipeline.mapper import Mapper
 from integrations.pipeline.masking import MaskingMapper, Veil
-from integrations.services.policies import laid_over
 from integrations.services.policy_actions import note_in_run
-from integrations.services.policy_places import default_of
+from integrations.services.policy_places import default_of, laid_over
 
 RULE = "masking.fields"
 _KEY_BYTES = 32

@@ -14,9 +14,10 @@ from integrations import events
 from integrations.connectors.base import Limits
 from integrations.domain import policy as rules_of
 from integrations.domain.policy import EffectivePolicy, Value
-from integrations.models import Connector, Integration, Policy
+from integrations.models import ApprovalRequest, Connector, Integration, Policy
+from integrations.services.policy_approval import refuse_unapproved_change
 from integrations.services.policy_masks import mask_problems
-from integrations.services.policy_places import Proposal, default_of, level_of, problems_in_places
+from integrations.services.policy_places import Proposal, default_of, laid_over, problems_in_places
 
 AWAITED_SECONDS = 10.0
 AWAITED_PAGES = 20
@@ -31,16 +32,19 @@ def save_policy(
     rules: Mapping[str, Value],
     limits: Sequence[str] = (),
     is_default: bool = False,
+    approval: ApprovalRequest | None = None,
 ) -> Policy:
     """Create a policy, or change the given one.
 
     Raises Invalid, at the fields, for a rule that does not exist, is out of bounds, would do nothing where the policy
-    holds, contradicts another, or loosens an upper level's limit.
+    holds, contradicts another, or loosens an upper level's limit. Raises Conflict (`approval_needed`) where it changes
+    what holds in production under a policy that asks for a second person, and `approval` is not theirs.
     """
     proposal = Proposal(workspace, policy, name.strip(), dict(rules), frozenset(limits), is_default)
     problems = problems_with(proposal)
     if problems:
         raise Invalid(INPUT_INVALID, "The policy cannot be saved.", fields=problems)
+    refuse_unapproved_change(proposal, approval)
     before = _as_values(policy) if policy else None
     changed = policy or Policy(workspace=workspace)
     changed.name, changed.description = proposal.name, description
@@ -95,6 +99,7 @@ def delete_policy(*, policy: Policy) -> None:
             f"“{policy.name}” applies to {', '.join(users)}.",
             what_to_do="Choose another policy there first.",
         )
+    refuse_unapproved_change(Proposal(policy.workspace, policy, policy.name, {}, frozenset(), is_default=False), None)
     with transaction.atomic():
         _tell(policy, "policy.deleted", before=_as_values(policy))
         policy.delete()
@@ -105,18 +110,6 @@ def effective_policy(
 ) -> EffectivePolicy:
     """What holds for a connector, or for a connector within an integration, with where each value came from."""
     return laid_over(default_of(workspace), connector, integration)
-
-
-def laid_over(
-    default: Policy | None, connector: Connector | None, integration: Integration | None = None
-) -> EffectivePolicy:
-    """The same from rows that are at hand: for those who ask for many integrations at once."""
-    policies = (
-        ("workspace", default),
-        ("connector", connector.policy if connector else None),
-        ("integration", integration.policy if integration else None),
-    )
-    return rules_of.effective([level_of(level, policy) for level, policy in policies if policy])
 
 
 def limits_of(policy: EffectivePolicy) -> Limits:

@@ -45,6 +45,18 @@ def default_of(workspace: Workspace) -> Policy | None:
     return Policy.objects.of(workspace).filter(is_default=True).first()
 
 
+def laid_over(
+    default: Policy | None, connector: Connector | None, integration: Integration | None = None
+) -> EffectivePolicy:
+    """What holds for a connector within an integration, from rows that are at hand; `policies` reads them itself."""
+    policies = (
+        ("workspace", default),
+        ("connector", connector.policy if connector else None),
+        ("integration", integration.policy if integration else None),
+    )
+    return rules_of.effective([level_of(level, policy) for level, policy in policies if policy])
+
+
 def proposed_for(
     proposal: Proposal, default: Policy | None, connector: Connector, integration: Integration
 ) -> EffectivePolicy:

@@ -21,9 +21,8 @@ from integrations.domain.lifecycle import ACTIVE_STATES, DeadLetterState, RunSta
 from integrations.domain.policy import EffectivePolicy
 from integrations.models import DeadLetter, Deployment, Event, Policy, Run
 from integrations.services.clock import database_now
-from integrations.services.policies import laid_over
 from integrations.services.policy_actions import note_action
-from integrations.services.policy_places import default_of
+from integrations.services.policy_places import default_of, laid_over
 
 M = TypeVar("M", bound=Model)
 BATCH_RUNS = 100

@@ -17,8 +17,7 @@ from integrations.domain.policy import EffectivePolicy
 from integrations.domain.simulation import WINDOW_DAYS, Finding, RunFacts, Subject, simulate
 from integrations.models import Deployment, Event, Run
 from integrations.models.integration import ReadMode
-from integrations.services.policies import laid_over
-from integrations.services.policy_places import Proposal, default_of, proposed_for
+from integrations.services.policy_places import Proposal, default_of, laid_over, proposed_for
 from integrations.services.retention import old_runs
 from integrations.services.verdict import WHOLE_TRIGGERS
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
@@ -12,12 +13,20 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.errors import SignalboxError
 from accounts.permissions import workspace_view
 from accounts.requests import WorkspaceRequest
-from integrations.domain.approval import ApprovalState
+from integrations.domain.approval import ApprovalKind, ApprovalState
 from integrations.models import ApprovalRequest
 from integrations.services import approvals
 
 DECIDED_SHOWN = 30
-_RELATED = ("asked_by", "decided_by", "deployment__integration", "deployment__version", "version")
+_RELATED = (
+    "asked_by",
+    "decided_by",
+    "policy",
+    "workspace",
+    "deployment__integration",
+    "deployment__version",
+    "version",
+)
 _WORDS = {"approve": "approved: it is done", "decline": "declined", "withdraw": "taken back"}
 
 
@@ -39,6 +48,8 @@ def approval_list(request: WorkspaceRequest) -> HttpResponse:
 def approval_decide(request: WorkspaceRequest, approval_id: UUID) -> HttpResponse:
     """Approve, decline or take back."""
     found = get_object_or_404(ApprovalRequest.objects.of(request.workspace).select_related(*_RELATED), pk=approval_id)
+    if found.kind == ApprovalKind.POLICY and not request.access.allows("policy.manage"):
+        raise PermissionDenied
     decision, note = request.POST.get("decision", ""), request.POST.get("note", "")
     if decision not in _WORDS:
         messages.error(request, "Choose to approve, to decline or to take it back.")

@@ -16,6 +16,7 @@ from accounts.permissions import workspace_view
 from accounts.requests import WorkspaceRequest
 from integrations.domain import policy as rules_of
 from integrations.domain.policy import EffectivePolicy
+from integrations.errors import APPROVAL_NEEDED
 from integrations.forms.connector_filter import NamedFilterForm
 from integrations.forms.policy import EffectiveForm, PolicyForm, initial_of
 from integrations.models import Connector, Integration, Policy
@@ -124,11 +125,28 @@ def _edit(request: WorkspaceRequest, form: PolicyForm, policy: Policy | None) ->
         except Invalid as error:
             form.say(error.fields)
         except Conflict as error:
-            form.add_error("name", str(error))
+            if error.code == APPROVAL_NEEDED and _is_asked(request, form, policy):
+                return redirect("approval-list", request.workspace.slug)
+            if error.code != APPROVAL_NEEDED:
+                form.add_error("name", str(error))
         else:
             messages.success(request, f"{saved.name} is saved. It holds from the next slice of every run under it.")
             return redirect("policy-detail", request.workspace.slug, saved.pk)
     return _shown(request, form, policy)
+
+
+def _is_asked(request: WorkspaceRequest, form: PolicyForm, policy: Policy | None) -> bool:
+    """Ask for the approval that the change needs; a refusal stands in the form."""
+    proposal = proposal_of(request.workspace, policy, form)
+    try:
+        asked = approvals.ask_for_policy(
+            proposal=proposal, description=form.cleaned_data["description"], user=request.user
+        )
+    except Conflict as error:
+        form.add_error(None, str(error))
+        return False
+    messages.info(request, f"“{asked.title}” waits for the approval of another member.")
+    return True
 
 
 def _shown(

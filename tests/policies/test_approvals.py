@@ -11,9 +11,18 @@ from accounts.errors import Conflict, Denied
 from accounts.models import AuditEntry
 from accounts.request_context import Actor, acting_as
 from integrations.domain.approval import may_decide
-from integrations.models import ApprovalRequest, Deployment, Integration, IntegrationVersion, Policy, RuleAction
-from integrations.services import approvals
-from integrations.services.integrations import activate_version, add_version, flow_of
+from integrations.models import (
+    ApprovalRequest,
+    Connector,
+    Deployment,
+    Integration,
+    IntegrationVersion,
+    Policy,
+    RuleAction,
+)
+from integrations.services import approvals, policies
+from integrations.services.connectors import ConnectorInput, save_connector
+from integrations.services.integrations import activate_version, add_version, change_integration, flow_of
 from tests.pages.connectors_world import XSS, make_files, page, post, text_of, use
 from tests.world import World, signed_in
 
@@ -135,3 +144,49 @@ def test_a_viewer_reads_and_does_not_decide(world: World, version: IntegrationVe
     assert 'value="approve"' not in page(world.viewer, world.url("approvals/"))
     post(signed_in(world.viewer), world.url(f"approvals/{request.pk}/decide/"), {"decision": "approve"}, 403)
     post(signed_in(world.outsider), f"/w/{world.other.slug}/approvals/{request.pk}/decide/", {"decision": "x"}, 404)
+
+
+def save(world: World, rules: dict[str, Any], **given: Any) -> Policy:
+    policy = Policy.objects.get()
+    with acting_as(Actor(user=world.owner)):
+        return policies.save_policy(
+            workspace=world.workspace, policy=policy, name="Two", description="", rules=rules, **given
+        )
+
+
+def test_a_policy_over_production_changes_when_a_second_person_approves(
+    world: World, version: IntegrationVersion
+) -> None:
+    url = world.url(f"policies/{Policy.objects.get().pk}/")
+    form = {"name": "Two", "description": "looser", "approval.activate": "off", "retry.attempts": "9"}
+    assert post(signed_in(world.owner), url, form)["Location"] == world.url("approvals/")
+    assert Policy.objects.get().rules == {"approval.activate": True}
+    assert "waits for approval already" in text_of(post(signed_in(world.owner), url, form, 400))
+    decide_url = world.url(f"approvals/{ApprovalRequest.objects.get().pk}/decide/")
+    post(signed_in(world.builder), decide_url, {"decision": "approve"}, 403)
+    post(signed_in(world.admin), decide_url, {"decision": "approve"})
+    policy = Policy.objects.get()
+    assert (policy.rules, policy.description) == ({"approval.activate": False, "retry.attempts": 9}, "looser")
+
+
+def test_what_changes_nothing_in_production_needs_nobody(world: World, version: IntegrationVersion) -> None:
+    assert save(world, {"approval.activate": True, "retry.attempts": 5}).rules["retry.attempts"] == 5
+    Deployment.objects.update(environment="staging")
+    assert save(world, {"approval.activate": False}).rules == {"approval.activate": False}
+
+
+def test_an_approval_is_for_what_was_asked_and_nothing_else(world: World, version: IntegrationVersion) -> None:
+    with pytest.raises(Conflict) as refused:
+        save(world, {"approval.activate": False}, approval=asked(world, version))
+    assert refused.value.code == "approval_needed"
+
+
+def test_no_other_policy_takes_its_place(world: World, version: IntegrationVersion) -> None:
+    integration = Integration.objects.get()
+    with acting_as(Actor(user=world.owner)), pytest.raises(Conflict, match="Another policy would hold"):
+        change_integration(integration=integration, description="", policy=None)
+    connector = Connector.objects.get()
+    other = Policy.objects.create(workspace=world.workspace, name="Other", rules={})
+    given = ConnectorInput(connector.name, connector.plugin, connector.settings, policy=other)
+    with acting_as(Actor(user=world.owner)), pytest.raises(Conflict, match="Another policy would hold"):
+        save_connector(workspace=world.workspace, connector=connector, given=given)

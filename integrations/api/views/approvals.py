@@ -8,8 +8,9 @@ from rest_framework import mixins
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from integrations.api.base import StrictViewSet
+from integrations.api.base import StrictViewSet, require
 from integrations.api.serializers import approvals as shapes
+from integrations.domain.approval import ApprovalKind
 from integrations.models import ApprovalRequest
 from integrations.services import approvals
 
@@ -31,7 +32,9 @@ class ApprovalView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewS
     def get_queryset(self) -> QuerySet[ApprovalRequest]:
         """The requests of the workspace in the address."""
         rows = ApprovalRequest.objects.of(self.workspace)
-        return rows.select_related("asked_by", "decided_by", "deployment__integration", "version", "workspace")
+        return rows.select_related(
+            "asked_by", "decided_by", "deployment__integration", "version", "policy", "workspace"
+        )
 
     @extend_schema(request=shapes.DecisionSerializer, responses=shapes.ApprovalSerializer)
     def approve(self, request: Request, workspace: str, approval_id: str) -> Response:  # noqa: ARG002 - DRF passes the address
@@ -51,5 +54,8 @@ class ApprovalView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewS
 
     def _decided(self, *, approve: bool) -> Response:
         note = self.checked(shapes.DecisionSerializer)["note"]
-        found = approvals.decide(request=self.get_object(), user=self.person, approve=approve, note=note)
+        asked = self.get_object()
+        if asked.kind == ApprovalKind.POLICY:
+            require(self.asked.access, "policy.manage", "Deciding about a policy")
+        found = approvals.decide(request=asked, user=self.person, approve=approve, note=note)
         return Response(self.shown(shapes.ApprovalSerializer, found))

@@ -11,13 +11,15 @@ from rest_framework import mixins, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.errors import INPUT_INVALID, Invalid
+from accounts.errors import INPUT_INVALID, Conflict, Invalid
 from integrations.api.base import NO_CONTENT, StrictViewSet
 from integrations.api.filters import PolicyFilter
 from integrations.api.serializers import policies as shapes
+from integrations.api.serializers.approvals import ApprovalSerializer
 from integrations.domain import policy as rules_of
+from integrations.errors import APPROVAL_NEEDED
 from integrations.models import Policy
-from integrations.services import policies
+from integrations.services import approvals, policies
 from integrations.services.policy_actions import last_actions
 from integrations.services.policy_places import Proposal
 from integrations.services.simulation import simulate_policy
@@ -46,20 +48,29 @@ class PolicyView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet
         """The policies of the workspace in the address."""
         return Policy.objects.of(self.workspace).select_related("workspace")
 
-    @extend_schema(request=shapes.PolicyChangeSerializer, responses={201: shapes.PolicySerializer})
+    @extend_schema(
+        request=shapes.PolicyChangeSerializer, responses={201: shapes.PolicySerializer, 202: ApprovalSerializer}
+    )
     def create(self, request: Request, workspace: str) -> Response:  # noqa: ARG002 - DRF passes the address
         """Store a policy."""
         given = self.checked(shapes.PolicyChangeSerializer)
-        policy = policies.save_policy(workspace=self.workspace, policy=None, **given)
+        try:
+            policy = policies.save_policy(workspace=self.workspace, policy=None, **given)
+        except Conflict as error:
+            return self._asked(error, None, given)
         return self.created(shapes.PolicySerializer, policy, "api-policy", policy_id=policy.pk)
 
-    @extend_schema(request=shapes.PolicyChangeSerializer, responses=shapes.PolicySerializer)
+    @extend_schema(
+        request=shapes.PolicyChangeSerializer, responses={200: shapes.PolicySerializer, 202: ApprovalSerializer}
+    )
     def update(self, request: Request, workspace: str, policy_id: str) -> Response:  # noqa: ARG002 - as above
         """Replace a policy."""
         policy = self.get_object()
         return self._changed(policy, self.checked(shapes.PolicyChangeSerializer))
 
-    @extend_schema(request=shapes.PolicyChangeSerializer, responses=shapes.PolicySerializer)
+    @extend_schema(
+        request=shapes.PolicyChangeSerializer, responses={200: shapes.PolicySerializer, 202: ApprovalSerializer}
+    )
     def partial_update(self, request: Request, workspace: str, policy_id: str) -> Response:  # noqa: ARG002 - as above
         """Change the named fields; `rules` are replaced as a whole."""
         policy = self.get_object()
@@ -103,5 +114,20 @@ class PolicyView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet
 
     def _changed(self, policy: Policy, given: dict[str, Any]) -> Response:
         kept = {name: getattr(policy, name) for name in ("name", "description", "rules", "limits", "is_default")}
-        saved = policies.save_policy(workspace=self.workspace, policy=policy, **{**kept, **given})
+        values = {**kept, **given}
+        try:
+            saved = policies.save_policy(workspace=self.workspace, policy=policy, **values)
+        except Conflict as error:
+            return self._asked(error, policy, values)
         return Response(self.shown(shapes.PolicySerializer, saved))
+
+    def _asked(self, error: Conflict, policy: Policy | None, values: dict[str, Any]) -> Response:
+        """Ask for the approval that the change needs, where that is what it lacks."""
+        if error.code != APPROVAL_NEEDED:
+            raise error
+        proposal = Proposal(
+            self.workspace, policy, values["name"].strip(), dict(values["rules"]), frozenset(values["limits"]),
+            is_default=values["is_default"],
+        )  # fmt: skip
+        asked = approvals.ask_for_policy(proposal=proposal, description=values["description"], user=self.person)
+        return Response(self.shown(ApprovalSerializer, asked), status=status.HTTP_202_ACCEPTED)
