@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts import audit
@@ -21,8 +22,9 @@ from integrations.connectors import registry
 from integrations.connectors.base import CheckResult, Context, Stream
 from integrations.connectors.base import Connector as Plugin
 from integrations.domain.settings import clean_settings
-from integrations.models import Connector, Credential, Integration, Policy, Run
+from integrations.models import Connector, Credential, Deployment, Integration, Policy, Run
 from integrations.models.connector import CheckState
+from integrations.services.approval_rules import refuse_other_policy
 from integrations.services.credentials import open_credential
 from integrations.services.gate import open_gate
 from integrations.services.policies import awaited, effective_policy, limits_of
@@ -58,6 +60,8 @@ def save_connector(*, workspace: Workspace, connector: Connector | None, given: 
         problems = {"name": "Enter a name.", **problems}
     if problems:
         raise Invalid(INPUT_INVALID, "The connector cannot be saved.", fields=problems)
+    if connector and (given.policy.pk if given.policy else None) != connector.policy_id:
+        refuse_other_policy(Deployment.objects.filter(Q(version__source=connector) | Q(version__destination=connector)))
     before = _as_values(connector) if connector else None
     changed = connector or Connector(workspace=workspace)
     tested = _what_is_tested(changed)

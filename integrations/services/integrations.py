@@ -21,7 +21,7 @@ from integrations.domain.mapping import Mapping, check_mapping
 from integrations.errors import MAPPING_INVALID
 from integrations.models import ApprovalRequest, Connector, Deployment, Integration, IntegrationVersion, Policy, Run
 from integrations.models.integration import ReadMode
-from integrations.services.approval_rules import refuse_unapproved
+from integrations.services.approval_rules import refuse_other_policy, refuse_unapproved
 from integrations.services.schedules import count_anew
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -132,6 +132,8 @@ def reset_checkpoint(*, deployment: Deployment, reason: str) -> None:
 
 def change_integration(*, integration: Integration, description: str, policy: Policy | None) -> Integration:
     """Change what is not versioned: the description and the policy."""
+    if (policy.pk if policy else None) != integration.policy_id:
+        refuse_other_policy(integration.deployments.all())
     before = {"description": integration.description, "policy": _name_of(integration.policy)}
     integration.description, integration.policy = description, policy
     with transaction.atomic():
