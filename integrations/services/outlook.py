@@ -19,7 +19,7 @@ from integrations.domain.mapping import Mapping
 from integrations.domain.scope import scope_of
 from integrations.models import Deployment
 from integrations.models.integration import ReadMode
-from integrations.pipeline.masking import hide_rows
+from integrations.pipeline.masking import Veil, hide_rows
 from integrations.pipeline.preview import PreviewRow, sample_preview
 from integrations.services.connectors import open_plugin
 from integrations.services.guarantees import guarantee_of
@@ -163,7 +163,7 @@ def _mapped(deployment: Deployment, records: pa.RecordBatch | None) -> tuple[Pre
     masks = masks_of_source(deployment.version.source)
     if not masks:
         return tuple(made.rows)
-    return tuple(hide_rows(made.rows, mapping, records.schema, masks, key_of(deployment.workspace)))
+    return hide_rows(made.rows, Veil.over(mapping, records.schema, masks, key_of(deployment.workspace)))
 
 
 def _warning(deployment: Deployment) -> str:

@@ -155,7 +155,8 @@ def judge(ask: Ask, begin: datetime, first: dict[str, datetime], day: str) -> No
             if datetime.fromisoformat(data["first"]) <= minute <= datetime.fromisoformat(data["last"])
         }
         assert len(started) == len(set(started)), name
-        assert set(started) | silent == due, name
+        odd = sorted((set(started) | silent) ^ due)
+        assert not odd, f"{name}, next at {following}: {odd}, of {sorted(started)}"
         assert not set(started) & silent, name
         assert sum(data["count"] for data in left_out) == len(silent), name
         if name not in {"one-for-all", "or-never"}:
