@@ -52,11 +52,14 @@ def parent_of(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def hand_over(product: Product, run_id: str) -> float:
-    """Tell the worker that has the run to stop; return the seconds until another one has committed a batch."""
+def hand_over(product: Product, run_id: str, *, is_killed: bool = False) -> float:
+    """Stop the worker that has the run, or kill its process; return the seconds until another has committed a batch."""
     child = worker_of(product, run_id)
     before = time.monotonic()
-    os.kill(parent_of(child), signal.SIGTERM)
+    if is_killed:
+        os.kill(child, signal.SIGKILL)
+    else:
+        os.kill(parent_of(child), signal.SIGTERM)
     written: list[int] = []
 
     def goes_on() -> bool:
@@ -70,17 +73,28 @@ def hand_over(product: Product, run_id: str) -> float:
     return time.monotonic() - before
 
 
+def start_run(product: Product) -> str:
+    settings = {"path": "out.sqlite3", "create_file": True}
+    target = product.call("POST", "connectors/", {"name": "out", "plugin": "sqlite", "settings": settings})
+    return start(product, "numbers", target["id"], "append")
+
+
+@pytest.mark.fault("F7")
+def test_a_run_whose_process_was_killed_goes_on_without_waiting_for_its_lease(product: Product) -> None:
+    run_id = start_run(product)
+    wait_until(lambda: product.call("GET", f"runs/{run_id}/")["written"], "the run to move")
+    assert hand_over(product, run_id, is_killed=True) < HANDED_OVER_SECONDS
+    run = product.run_until(run_id, "succeeded", 120)
+    assert (run["read"], run["written"]) == (ROWS, ROWS)
+    assert sums_of_sqlite(product.files / "out.sqlite3") == expected_sums()
+
+
 @pytest.mark.fault("F41")
 def test_a_run_survives_rolling_restarts_of_its_workers(
     product: Product, second_worker: subprocess.Popen[bytes]
 ) -> None:
     wait_until(lambda: descendants(second_worker.pid), "the second worker's pool")
-    target = product.call(
-        "POST",
-        "connectors/",
-        {"name": "out", "plugin": "sqlite", "settings": {"path": "out.sqlite3", "create_file": True}},
-    )
-    run_id = start(product, "numbers", target["id"], "append")
+    run_id = start_run(product)
     took = []
     for _ in range(STOPS):
         wait_until(lambda: product.call("GET", f"runs/{run_id}/")["written"], "the run to move")
