@@ -20,12 +20,13 @@ from integrations.errors import APPROVAL_NEEDED
 from integrations.forms.connector_filter import NamedFilterForm
 from integrations.forms.policy import EffectiveForm, PolicyForm, initial_of
 from integrations.models import Connector, Integration, Policy
+from integrations.services import approvals
 from integrations.services import policies as services
 from integrations.services.policy_actions import last_actions
 from integrations.services.policy_places import default_of, level_of
 from integrations.views.deletion import confirm_deletion
 from integrations.views.name_pages import page_by_name
-from integrations.views.policies_simulation import Trial, trial_of
+from integrations.views.policies_simulation import Trial, proposal_of, trial_of
 from integrations.views.policies_words import rules_set, sections_of
 
 
