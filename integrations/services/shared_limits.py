@@ -97,7 +97,8 @@ def tightest_of(shares: list[Share]) -> Allowed:
 
 def shares_of(workspace: Workspace | UUID) -> Iterator[tuple[Place, Share]]:
     """Every connector that calls somewhere, for itself and within each integration that has a policy, in 3 queries."""
-    connectors = {each.pk: each for each in Connector.objects.filter(workspace=workspace).select_related("policy", "credential")}
+    found = Connector.objects.filter(workspace=workspace).select_related("policy", "credential")
+    connectors = {each.pk: each for each in found}
     default = Policy.objects.filter(workspace=workspace, is_default=True).first()
     for connector in connectors.values():
         place = place_of(connector)

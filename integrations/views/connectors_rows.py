@@ -56,9 +56,7 @@ def list_connectors(
     page = page_by_name(narrowed(workspace, wanted), asked, kept=wanted)
     users = _users(workspace, page.rows)
     opened = breakers_of(workspace, page.rows)
-    rows = [
-        Row(each, registry.get(each.plugin).spec, len(users[each.pk]), opened.get(each.pk)) for each in page.rows
-    ]
+    rows = [Row(each, registry.get(each.plugin).spec, len(users[each.pk]), opened.get(each.pk)) for each in page.rows]
     return rows, page
 
 
