@@ -9,7 +9,7 @@ import sys
 
 import django
 
-LOOKS_EVERY_SECONDS = 0.005
+LOOKS_EVERY_SECONDS = 0.01
 
 
 def main() -> None:

@@ -37,13 +37,35 @@ def product(
         "SIGNALBOX_EGRESS_ALLOW": f"127.0.0.1:{postgres_server.port}",
     }
     with running_product(tmp_path_factory.mktemp("partitioned"), **settings) as found:
-        write_records(found)
-        found.shell(
-            "from integrations.models import Policy\n"
-            "rules = {'partitions.least_megabytes': 1, 'limit.batch_records': 5_000}\n"
-            "Policy.objects.create(workspace=workspace, name='small', rules=rules, is_default=True)"
-        )
+        cut_small(found)
         yield found
+
+
+def cut_small(product: Product) -> None:
+    """The file, and a policy by which it is cut: partitions of a megabyte, small batches."""
+    write_records(product)
+    product.shell(
+        "from integrations.models import Policy\n"
+        "rules = {'partitions.least_megabytes': 1, 'limit.batch_records': 5_000}\n"
+        "Policy.objects.create(workspace=workspace, name='small', rules=rules, is_default=True)"
+    )
+
+
+def test_a_partitioned_run_is_exact_where_everything_is_embedded(
+    tmp_path_factory: pytest.TempPathFactory, postgres_database: str, postgres_server: Server
+) -> None:
+    settings = {"SIGNALBOX_EGRESS_ALLOW": f"127.0.0.1:{postgres_server.port}", "SIGNALBOX_WORKER_CONCURRENCY": "2"}
+    with running_product(tmp_path_factory.mktemp("embedded"), **settings) as product:
+        cut_small(product)
+        target = postgres_connector(product, "out", postgres_server, postgres_database)
+        run_id = start(product, "numbers", target, "append")
+        run = product.run_until(run_id, "succeeded", 120)
+        parts = product.call("GET", f"runs/{run_id}/partitions/")["results"]
+    with psycopg.connect(postgres_database) as connection:
+        found = connection.execute("SELECT count(*), sum(id), sum(floor(amount)) FROM records").fetchone()
+    assert found is not None
+    assert tuple(map(int, found)) == expected_sums()
+    assert (run["written"], [part["state"] for part in parts]) == (expected_sums()[0], ["succeeded"] * 4)
 
 
 @pytest.mark.fault("F1", "F4", "F7")
