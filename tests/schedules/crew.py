@@ -96,13 +96,20 @@ def environment_for(folder: Path, database_url: str) -> dict[str, str]:
     }
 
 
-def prepare(environment: dict[str, str], plans: str) -> None:
-    """Make the database and the schedules."""
-    for command in (["manage.py", "migrate", "-v0"], ["-m", "tests.schedules.child", "make", plans]):
-        done = subprocess.run(
-            [sys.executable, *command], cwd=PROJECT, env=environment, capture_output=True, check=False
-        )
-        assert done.returncode == 0, done.stderr.decode()
+def migrate(environment: dict[str, str]) -> None:
+    """Make the database."""
+    _python(environment, "manage.py", "migrate", "-v0")
+
+
+def make(environment: dict[str, str], plans: str) -> None:
+    """Make the schedules; their first due times are counted from now, by the database's clock."""
+    _python(environment, "-m", "tests.schedules.child", "make", plans)
+
+
+def _python(environment: dict[str, str], *arguments: str) -> None:
+    command = [sys.executable, *arguments]
+    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
-from tests.schedules.crew import HOUR, Ask, Crew, at_work, end_runs, environment_for, prepare
+from tests.schedules.crew import HOUR, Ask, Crew, at_work, end_runs, environment_for, make, migrate
 from tests.servers import PostgresFolder, wait_until
 
 pytestmark = [pytest.mark.fault("F33"), pytest.mark.fault("F34")]
@@ -79,11 +79,13 @@ def asking(url: str) -> Ask:
 
 
 @contextmanager
-def postgres_at(moment: str) -> Iterator[str]:
-    """A PostgreSQL whose clock starts at a moment and runs fast; the address of its first database."""
-    assert FAKETIME is not None
+def migrated_postgres(environment: dict[str, str], moment: str) -> Iterator[str]:
+    """A PostgreSQL with our tables, whose clock starts at a moment and runs fast; the address of its database."""
     with tempfile.TemporaryDirectory(prefix="signalbox-time-") as folder, pytest.MonkeyPatch.context() as patch:
         place = PostgresFolder.make(Path(folder))
+        environment["DATABASE_URL"] = place.url
+        with place.running():
+            migrate(environment)
         for name, value in faked(f"@{moment} x{SPEED}").items():
             patch.setenv(name, value)
         with place.running():
@@ -106,16 +108,15 @@ def faked(spec: str) -> dict[str, str]:
 def test_three_schedulers_start_exactly_what_is_due_in_the_night_of_a_clock_change(
     eve: str, day: str, tmp_path: Path
 ) -> None:
-    with postgres_at(eve) as url:
-        ask, environment = asking(url), environment_for(tmp_path, url) | slowly()
-        prepare(environment, json.dumps(plans_of(day)))
-        begin = ask("SELECT clock_timestamp()")[0][0].astimezone(UTC)
+    environment = environment_for(tmp_path, "") | slowly()
+    with migrated_postgres(environment, eve) as url:
+        ask, begin = asking(url), datetime.fromisoformat(eve).replace(tzinfo=UTC)
+        make(environment, json.dumps(plans_of(day)))
         first = {name: due.astimezone(UTC) for name, due in ask(NEXT)}
         crew = Crew(tmp_path, environment, ({}, faked("+1h"), faked("-1h")), (0, 0, 0))
         with at_work(crew):
-            last = datetime.fromisoformat(eve).replace(tzinfo=UTC) + SPAN
             ends_at = time.monotonic() + SECONDS_AT_MOST
-            while ask("SELECT clock_timestamp()")[0][0] < last or crew.ticks < 1000:
+            while ask("SELECT clock_timestamp()")[0][0] < begin + SPAN or crew.ticks < 1000:
                 assert time.monotonic() < ends_at, crew.ticks
                 end_runs(ask)
                 if crew.dice.random() < 0.15:
@@ -166,7 +167,8 @@ def judge(ask: Ask, begin: datetime, first: dict[str, datetime], day: str) -> No
 def test_three_schedulers_on_sqlite_catch_up_every_missed_time_once(tmp_path: Path) -> None:
     file = tmp_path / "control.sqlite3"
     environment = environment_for(tmp_path, f"sqlite:///{file}")
-    prepare(environment, json.dumps([{"name": f"every-{number}", "every": 60} for number in range(4)]))
+    migrate(environment)
+    make(environment, json.dumps([{"name": f"every-{number}", "every": 60} for number in range(4)]))
 
     def ask(statement: str) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(file, timeout=30, isolation_level=None)) as connection:
