@@ -139,7 +139,9 @@ def test_a_backfill_is_looked_at_and_then_started(world: World, upserting: Table
     assert "Start the backfill" in seen
     assert not Run.objects.filter(trigger=Trigger.BACKFILL).exists()
     assert client.post(page, {**RANGE, "command": "start"}).status_code == 302
-    assert upserting.work(Run.objects.get(trigger=Trigger.BACKFILL)).read == 3
+    run = upserting.work(Run.objects.get(trigger=Trigger.BACKFILL))
+    assert run.read == 3
+    assert "2026-05-03" in text(client.get(world.url(f"runs/{run.pk}/")))
 
 
 def test_what_doubles_needs_a_permission_and_a_tick(world: World, tables: Tables) -> None:
@@ -182,7 +184,9 @@ def test_a_replay_is_looked_at_and_started_from_a_batch(world: World, upserting:
     given = {"run": str(run.pk), "batch": "3"}
     assert "Start the replay" in text(client.post(page, {**given, "command": "preview"}))
     assert client.post(page, {**given, "command": "start"}).status_code == 302
-    assert upserting.work(Run.objects.get(trigger=Trigger.REPLAY)).read == 4
+    again = upserting.work(Run.objects.get(trigger=Trigger.REPLAY))
+    assert again.read == 4
+    assert "Replays" in text(client.get(world.url(f"runs/{again.pk}/")))
 
 
 def test_to_go_on_from_there_needs_the_permission_to_reset(world: World, upserting: Tables) -> None:

@@ -62,7 +62,7 @@ def test_files_give_those_that_were_changed_in_a_range_of_time(folder: Path) -> 
     [
         ("changed", *MAY, [3, 4, 5]),
         ("changed", "2026-05-03T10:00:00+02:00", "2026-05-04T08:00:01Z", [3, 4]),
-        ("id", "8", "100", [8, 9, 10]),
+        ("id", "8", "100", [8, 9, 10, 11]),
         ("amount", "2.5", "4", [3]),
     ],
 )
