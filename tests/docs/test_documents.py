@@ -13,8 +13,8 @@ from config.secrets import GENERATORS
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 VARIABLE = re.compile(r"\bSIGNALBOX_[A-Z][A-Z_]*[A-Z]\b")
-# What `manage.py up` tells its children; nobody sets it.
-INTERNAL = {"SIGNALBOX_COMPONENT"}
+# What `manage.py up` tells its children, and what the tests of faults set; nobody else does.
+INTERNAL = {"SIGNALBOX_COMPONENT", "SIGNALBOX_FAULTPOINTS"}
 LINK = re.compile(r"\]\(([^)#\s]+)(#[^)\s]*)?\)")
 OUTSIDE = ("http://", "https://", "mailto:")
 # A machine's own folders, and the names of hosts that only some network knows.
