@@ -22,7 +22,7 @@ DEV_STAMP := $(VENV)/.stamps/dev-$(call hash,$(LOCKS)/dev.txt)
 FRONT_STAMP := static/node_modules/.stamp-$(call hash,static/package-lock.json $(LOCKS)/frontend.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-dev test check accept-secrets format mutants smoke bench lock clean
+.PHONY: help up install install-dev test faults faults-long faults-crash check accept-secrets format mutants smoke bench lock clean
 
 help: ## list what can be done
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -66,6 +66,15 @@ test: install-dev ## run the tests, with branch coverage (at least 90 %)
 
 mutants: install-dev ## seed defects in a copy of the code and see that the tests find each (MUTANTS=part of a name)
 	@$(BIN)/python -m tests.faults.mutants $(MUTANTS)
+
+faults: install-dev ## kill workers 300 times at named points, on every broker and destination; prints a line of JSON
+	@$(BIN)/python -m tests.faults --kills 300
+
+faults-long: install-dev ## the same 10,000 times
+	@$(BIN)/python -m tests.faults --kills 10000
+
+faults-crash: install-dev ## stop PostgreSQL at once 50 times within a run of 1,000,000 records
+	@$(BIN)/python -m tests.faults.crash --crashes 50 --records 1000000
 
 smoke: install ## start the product as a person would, see the demo's first run succeed, and stop it
 	@$(BIN)/python -m tests.smoke

@@ -213,6 +213,7 @@ def test_the_environment_sets_no_proxy_and_no_credential(
     assert "authorization" not in httpserver.log[0][0].headers
 
 
+@pytest.mark.fault("F45")
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 @pytest.mark.parametrize("status", [200, 302, 500])
 def test_a_decompression_bomb_is_stopped_early(httpserver: HTTPServer, encoding: str, status: int) -> None:
@@ -225,6 +226,7 @@ def test_a_decompression_bomb_is_stopped_early(httpserver: HTTPServer, encoding:
     assert caught.value.code == {200: ANSWER_TOO_LARGE, 302: REDIRECT_REFUSED, 500: SERVER_FAILED}[status]
 
 
+@pytest.mark.fault("F45")
 def test_a_large_answer_is_stopped_at_the_limit(httpserver: HTTPServer) -> None:
     httpserver.expect_request("/x").respond_with_data(b"x" * 5000)
     with pytest.raises(NeedsPerson) as caught:

@@ -65,12 +65,14 @@ def test_a_trusted_certificate_for_the_name_is_accepted(tls_server: HTTPServer, 
     assert ask(tls_server, "shop.example", certificate).body == b"{}"
 
 
+@pytest.mark.fault("F46")
 def test_a_certificate_for_another_name_is_refused(tls_server: HTTPServer, certificate: Path) -> None:
     with pytest.raises(NeedsPerson) as caught:
         ask(tls_server, "bank.example", certificate)
     assert (caught.value.code, tls_server.log) == (TLS_FAILED, [])
 
 
+@pytest.mark.fault("F46")
 def test_a_certificate_of_an_unknown_authority_is_refused(tls_server: HTTPServer) -> None:
     with pytest.raises(NeedsPerson) as caught:
         ask(tls_server, "shop.example", None)

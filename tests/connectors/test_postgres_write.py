@@ -211,6 +211,7 @@ def test_a_missing_right_is_named(url: str) -> None:
     assert "permission denied for schema public" in caught.value.message
 
 
+@pytest.mark.fault("F18")
 def test_a_locked_table_is_waited_for_shortly_and_retried_later(url: str) -> None:
     run(url, "CREATE TABLE t (id bigint)")
     context = replace(context_of(url), limits=Limits(read_timeout_seconds=0.5))
@@ -225,6 +226,7 @@ def test_a_locked_table_is_waited_for_shortly_and_retried_later(url: str) -> Non
     assert run(url, "SELECT id FROM t") == [{"id": 1}]
 
 
+@pytest.mark.fault("F10")
 def test_a_worker_that_stops_inside_a_transaction_is_ended_by_the_server(url: str, opened: Any) -> None:
     context = replace(context_of(url), limits=Limits(read_timeout_seconds=0.2))
     request = WriteRequest("t", batch(id=[1]).schema, APPEND, (), "deployment", 1)
@@ -327,6 +329,7 @@ def source_rows(url: str, rows: int) -> None:
     run(url, f"INSERT INTO source {insert} FROM generate_series(1, {rows}) n")
 
 
+@pytest.mark.fault("F17", "F23")
 @pytest.mark.parametrize("key", [(), ("id",)], ids=["append", "upsert"])
 def test_a_run_that_is_cut_again_and_again_ends_with_exact_records(url: str, key: tuple[str, ...]) -> None:
     source_rows(url, 3000)

@@ -71,6 +71,7 @@ ENDLESS: dict[str, tuple[dict[str, Any], Callable[[Request, int], Response]]] = 
 }
 
 
+@pytest.mark.fault("F28")
 @pytest.mark.parametrize("case", ENDLESS)
 def test_endless_paging_is_stopped_within_three_pages(httpserver: HTTPServer, case: str) -> None:
     paging, answer = ENDLESS[case]

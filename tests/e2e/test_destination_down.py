@@ -48,6 +48,7 @@ def test_a_run_whose_destination_goes_down_waits_and_ends_with_exact_counts(read
     assert Event.objects.filter(run_id=run.pk, kind="run.retrying").count() == 1
 
 
+@pytest.mark.fault("F17")
 def test_a_run_whose_destination_goes_down_again_and_again_still_ends_with_exact_counts(ready: Line) -> None:
     run = ready.start()
     for cut in range(1, 6):

@@ -115,6 +115,7 @@ def expected_sums() -> tuple[int, int, int]:
     return ROWS, ROWS * (ROWS - 1) // 2, sum(number % 1000 for number in range(ROWS))
 
 
+@pytest.mark.fault("F1", "F2", "F4")
 @pytest.mark.parametrize("mode", ["append", "upsert"])
 def test_a_run_into_postgresql_survives_kills_of_its_worker(
     product: Product, postgres_database: str, postgres_server: Server, mode: str
@@ -131,6 +132,7 @@ def test_a_run_into_postgresql_survives_kills_of_its_worker(
     assert tuple(map(int, found)) == expected_sums()
 
 
+@pytest.mark.fault("F1", "F2", "F4")
 def test_a_run_into_sqlite_survives_kills_of_its_worker(product: Product) -> None:
     settings = {"path": "out.sqlite3", "create_file": True}
     target = product.call("POST", "connectors/", {"name": "out", "plugin": "sqlite", "settings": settings})

@@ -99,6 +99,7 @@ def test_the_system_resolves_localhost() -> None:
     assert resolve_checked("localhost", 80, ("localhost:80",)) in {"127.0.0.1", "::1"}
 
 
+@pytest.mark.fault("F46")
 @pytest.mark.parametrize(("errno", "kind"), [(socket.EAI_AGAIN, RetryLater), (socket.EAI_NONAME, NeedsPerson)])
 def test_a_failed_lookup_says_whether_to_try_again(
     monkeypatch: pytest.MonkeyPatch, errno: int, kind: type[RetryLater | NeedsPerson]
@@ -112,6 +113,7 @@ def test_a_failed_lookup_says_whether_to_try_again(
     assert caught.value.code == HOST_NOT_FOUND
 
 
+@pytest.mark.fault("F46")
 def test_a_resolver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     released = threading.Event()
     monkeypatch.setattr(guard, "RESOLVE_SECONDS", 0.05)

@@ -10,10 +10,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 from pathlib import Path
 
-from tests.faults.proof import BROKERS, KINDS, Wanted, failures, prove
+from tests.faults.proof import BROKERS, KINDS, Wanted, failures, open_folder, prove
 
 
 def main() -> int:
@@ -32,11 +31,10 @@ def main() -> int:
         given.kills, given.seed, tuple(given.brokers.split(",")), tuple(given.kinds.split(",")), weights,
         seconds=given.seconds,
     )  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="signalbox-faults-") as made:
-        folder = given.folder or Path(made)
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o755)
-        result = prove(folder, wanted)
+    with open_folder() as made:
+        if given.folder:
+            given.folder.mkdir(parents=True)
+        result = prove(given.folder or made, wanted)
     reasons = failures(result, wanted)
     sys.stderr.writelines(f"{reason}\n" for reason in reasons)
     sys.stdout.write(json.dumps(result) + "\n")

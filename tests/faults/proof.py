@@ -8,12 +8,14 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -39,6 +41,9 @@ TIMINGS = {
 }
 # Two brokers, the embedded set-up (its own broker, SQLite as control plane), and workers that wait for no message.
 BROKERS = ("redis", "rabbitmq", "embedded", "direct")
+MOST_KILLS_A_CAMPAIGN = 250
+# A worker's point strikes when it is reached for the n-th time, n up to this.
+MOST_REACHED = 6
 COUNTS = ("records", "lost", "doubled", "stuck", "stale", "uncertain", "uncertain_doubled")
 
 
@@ -55,25 +60,35 @@ class Wanted:
     seconds: float = 300.0
 
     @property
+    def turns(self) -> int:
+        """How often each broker has a campaign: many of a bounded size, each with its own seed and databases."""
+        return -(-self.kills // (len(self.brokers) * MOST_KILLS_A_CAMPAIGN))
+
+    @property
     def kills_each(self) -> int:
-        """The kills of one broker's campaign."""
-        return -(-self.kills // len(self.brokers))
+        """The kills of one campaign."""
+        return -(-self.kills // (len(self.brokers) * self.turns))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Ground:
-    """The servers of a proof: one PostgreSQL for control planes and destinations, and proxies before it."""
+    """What one campaign stands on: a PostgreSQL for control plane and destination, a broker, a hostile destination.
+
+    All are reached through a proxy, which `cut` actions reset.
+    """
 
     folder: Path
     postgres: Server
-    to_control: Proxy
-    to_destination: Proxy
-    to_hostile: Proxy
+    control: Proxy
+    destination: Proxy
+    hostile: Proxy
+    broker: Proxy | None
+    broker_url: str
 
     @property
-    def proxies(self) -> tuple[Proxy, ...]:
+    def proxies(self) -> list[Proxy]:
         """All of them."""
-        return self.to_control, self.to_destination, self.to_hostile
+        return [proxy for proxy in (self.control, self.destination, self.hostile, self.broker) if proxy]
 
     def database(self, name: str) -> str:
         """The address of a new database."""
@@ -83,15 +98,34 @@ class Ground:
 
 
 @contextlib.contextmanager
-def ground(folder: Path) -> Iterator[Ground]:
-    """Start the servers, until the block ends."""
+def open_folder() -> Iterator[Path]:
+    """A folder of our own that the user of PostgreSQL may enter, too."""
+    with tempfile.TemporaryDirectory(prefix="signalbox-faults-") as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+@contextlib.contextmanager
+def postgres_running(folder: Path) -> Iterator[Server]:
+    """One PostgreSQL for all campaigns of a proof."""
     (folder / "postgres").mkdir()
     options = {"synchronous_commit": "off", "full_page_writes": "off", "max_connections": "200"}
+    with PostgresFolder.make(folder / "postgres").running(**options) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def ground(folder: Path, postgres: Server, broker: str) -> Iterator[Ground]:
+    """Start what a campaign needs beside PostgreSQL, until the block ends."""
     with contextlib.ExitStack() as stack:
-        postgres = stack.enter_context(PostgresFolder.make(folder / "postgres").running(**options))
+        url = stack.enter_context(broker_running(broker, folder))
         hostile = stack.enter_context(hostile_running(folder / "hostile.sqlite3"))
-        proxies = [stack.enter_context(proxied(port)) for port in (postgres.port, postgres.port, hostile)]
-        yield Ground(folder, postgres, *proxies)
+        ports = (postgres.port, postgres.port, hostile)
+        control, destination, to_hostile = (stack.enter_context(proxied(port)) for port in ports)
+        port = urlsplit(url).port
+        to_broker = stack.enter_context(proxied(port)) if port else None
+        broker_url = url.replace(f":{port}/", f":{to_broker.port}/") if to_broker else url
+        yield Ground(folder, postgres, control, destination, to_hostile, to_broker, broker_url)
 
 
 @contextlib.contextmanager
@@ -111,7 +145,7 @@ def hostile_running(store: Path) -> Iterator[int]:
 
 @contextlib.contextmanager
 def broker_running(name: str, folder: Path) -> Iterator[str]:
-    """The address of a broker of this name; direct campaigns have none but the embedded one, which nobody reads."""
+    """The address of a broker of this name; the others need none but the embedded one."""
     if name == "redis":
         port = free_port()
         command = [find_binary(["redis-server"], package="redis-server"), "--port", str(port), "--bind", "127.0.0.1"]
@@ -125,61 +159,71 @@ def broker_running(name: str, folder: Path) -> Iterator[str]:
         yield "signalbox-fs://"
 
 
-def campaign(ground: Ground, wanted: Wanted, broker: str, url: str) -> dict[str, Any]:
-    """Run one campaign in a process of its own; its verdict."""
-    folder = ground.folder / f"{broker}-{time.monotonic_ns()}"
-    folder.mkdir()
-    name = folder.name.replace("-", "_")
-    destination = ground.database(f"destination_{name}")
-    control = ground.database(f"control_{name}") if broker != "embedded" else ""
+def settings_of(made: Ground, wanted: Wanted, broker: str, seed: int) -> tuple[dict[str, Any], str]:
+    """What a campaign is told, and the address of its control plane ("" for the embedded SQLite)."""
+    name = made.folder.name.replace("-", "_")
+    control = made.database(f"control_{name}") if broker != "embedded" else ""
     plan = {
-        "seed": wanted.seed,
+        "seed": seed,
         "points": list(wanted.points),
-        "most": 6,
+        "most": MOST_REACHED,
         "actions": wanted.actions,
-        "control_ports": [proxy.control_port for proxy in ground.proxies],
+        "control_ports": [proxy.control_port for proxy in made.proxies],
     }
     settings = {
         "broker": broker,
         "kills": wanted.kills_each,
-        "folder": str(folder),
+        "folder": str(made.folder),
         "kinds": list(wanted.kinds),
         "plan": plan,
-        "database": destination,
-        "port": ground.to_destination.port,
-        "control": control.replace(f":{ground.postgres.port}/", f":{ground.to_control.port}/"),
-        "hostile_url": f"http://127.0.0.1:{ground.to_hostile.port}",
+        "database": made.database(f"destination_{name}"),
+        "port": made.destination.port,
+        "control": control.replace(f":{made.postgres.port}/", f":{made.control.port}/"),
+        "hostile_url": f"http://127.0.0.1:{made.hostile.port}",
         "seconds": wanted.seconds,
     }
-    environment = {
+    return settings, control
+
+
+def environment_of(made: Ground, control: str) -> dict[str, str]:
+    """The product's settings for a campaign's processes."""
+    return {
         **{key: value for key, value in os.environ.items() if not key.endswith("_URL")},
         **TIMINGS,
         "DJANGO_SETTINGS_MODULE": "config.settings",
-        "SIGNALBOX_DATA": str(folder / "data"),
-        "SIGNALBOX_EGRESS_ALLOW": ",".join(f"127.0.0.1:{proxy.port}" for proxy in ground.proxies),
+        "SIGNALBOX_DATA": str(made.folder / "data"),
+        "SIGNALBOX_EGRESS_ALLOW": ",".join(f"127.0.0.1:{proxy.port}" for proxy in made.proxies),
         "SIGNALBOX_LOG_LEVEL": "WARNING",
+        "BROKER_URL": made.broker_url,
         **({"DATABASE_URL": control} if control else {}),
-        "BROKER_URL": url,
     }
-    with (folder / "campaign.log").open("wb") as log:
+
+
+def campaign(made: Ground, wanted: Wanted, broker: str, seed: int) -> dict[str, Any]:
+    """Run one campaign in a process of its own; its verdict."""
+    settings, control = settings_of(made, wanted, broker, seed)
+    with (made.folder / "campaign.log").open("wb") as log:
         done = subprocess.run(
             [sys.executable, "-m", "tests.faults.start", "campaign", json.dumps(settings)],
-            cwd=PROJECT, env=environment, stdout=subprocess.PIPE, stderr=log, check=False,
+            cwd=PROJECT, env=environment_of(made, control), stdout=subprocess.PIPE, stderr=log, check=False,
         )  # fmt: skip
     if done.returncode:
-        raise RuntimeError(f"the campaign on {broker} broke: {(folder / 'campaign.log').read_text()[-4000:]}")
+        raise RuntimeError(f"the campaign on {broker} broke: {(made.folder / 'campaign.log').read_text()[-4000:]}")
     verdict: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return verdict
 
 
 def prove(folder: Path, wanted: Wanted) -> dict[str, Any]:
-    """Run a campaign on each broker; everything as one object."""
+    """Run campaigns on each broker in turn; everything as one object."""
     began = time.monotonic()
     verdicts = []
-    with ground(folder) as made:
-        for broker in wanted.brokers:
-            with broker_running(broker, folder) as url:
-                verdicts.append(campaign(made, wanted, broker, url))
+    with postgres_running(folder) as postgres:
+        for turn in range(wanted.turns):
+            for broker in wanted.brokers:
+                place = folder / f"{broker}-{turn}"
+                place.mkdir()
+                with ground(place, postgres, broker) as made:
+                    verdicts.append(campaign(made, wanted, broker, wanted.seed + turn))
     return {**merged(verdicts, wanted), "seconds": round(time.monotonic() - began, 1)}
 
 
@@ -196,7 +240,10 @@ def merged(verdicts: list[dict[str, Any]], wanted: Wanted) -> dict[str, Any]:
     return {
         **{name: sum(verdict[name] for verdict in verdicts) for name in ("kills", "stops", "cuts", *COUNTS)},
         "points": {name: points[name] for name in wanted.points},
-        "brokers": {v["broker"]: {name: v[name] for name in ("kills", *COUNTS)} for v in verdicts},
+        "brokers": {
+            broker: {name: sum(v[name] for v in verdicts if v["broker"] == broker) for name in ("kills", *COUNTS)}
+            for broker in wanted.brokers
+        },
         "destinations": {kind: {name: c[name] for name in COUNTS} for kind, c in sorted(destinations.items())},
         "recovery_p95_seconds": round(share(recovery, 0.95), 2),
         "problems": [f"{v['broker']}: {problem}" for v in verdicts for problem in v["problems"]],

@@ -79,6 +79,11 @@ class Proxy:
         """Reset every connection that is open now."""
         self._call(None)
 
+    @property
+    def open_links(self) -> int:
+        """How many connections are open now."""
+        return len(self._links)
+
     def start(self) -> None:
         """Begin to listen."""
         self._thread.start()

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,17 +56,17 @@ class Crew:
 
 
 @contextlib.contextmanager
-def crew_of(folder: Path, broker: str, workers: int, database: str) -> Iterator[Crew]:
-    """The workers of a broker until the block ends; `database` is their control plane, maybe through a proxy."""
-    environment = {
-        **os.environ,
-        hook.FOLDER: str(folder),
-        faultpoints.VARIABLE: "tests.faults.hook:reach",
-        "SIGNALBOX_LOG_LEVEL": "WARNING",
-    }
-    if database:
-        environment["DATABASE_URL"] = database
-    crew = Crew(folder, _commands(broker, workers), environment)
+def crew_of(
+    folder: Path, broker: str, workers: int, database: str, environment: Mapping[str, str] | None = None
+) -> Iterator[Crew]:
+    """The workers of a broker until the block ends; `database` is their control plane, maybe through a proxy.
+
+    Workers follow the plan of the folder, where it has one; `environment` is added to that of this process.
+    """
+    armed = {hook.FOLDER: str(folder)} if (folder / "plan.json").exists() else {}
+    control = {"DATABASE_URL": database} if database else {}
+    hooked = {faultpoints.VARIABLE: "tests.faults.hook:reach", "SIGNALBOX_LOG_LEVEL": "WARNING"}
+    crew = Crew(folder, _commands(broker, workers), {**os.environ, **(environment or {}), **hooked, **armed, **control})
     try:
         for name in crew.commands:
             crew.start(name)

@@ -84,6 +84,7 @@ async def take(follower: AsyncIterator[tuple[Cursor, list[StreamEvent]]], count:
     return found
 
 
+@pytest.mark.fault("F40")
 @pytest.mark.django_db(transaction=True)
 async def test_a_follower_gets_what_was_missed_and_what_comes() -> None:
     place = await sync_to_async(workspace)()
@@ -96,6 +97,7 @@ async def test_a_follower_gets_what_was_missed_and_what_comes() -> None:
     assert len({event.cursor for event in missed + coming}) == 5
 
 
+@pytest.mark.fault("F40")
 @pytest.mark.django_db(transaction=True)
 async def test_a_slow_follower_reads_from_the_log_what_memory_has_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tail_module, "KEEP_EVENTS", 4)

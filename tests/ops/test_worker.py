@@ -76,6 +76,7 @@ def test_a_task_carries_the_trace_of_its_sender_and_keeps_its_database_connectio
     assert (first["pid"], first["connection"]) == (second["pid"], second["connection"])
 
 
+@pytest.mark.fault("F7")
 def test_a_killed_pool_child_is_replaced(start_worker: Callable[..., Worker]) -> None:
     worker = start_worker()
     killed = worker.read(worker.send("crash", "crash"))

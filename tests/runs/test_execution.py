@@ -165,6 +165,7 @@ def test_a_stale_worker_cannot_move_the_checkpoint(bench: Bench, outside: World)
     assert refused.value.code == LEASE_LOST
 
 
+@pytest.mark.fault("F11")
 def test_a_second_delivery_of_the_message_finds_nothing_to_claim(bench: Bench, outside: World) -> None:
     run = bench.start()
     assert claims.claim_run(run_id=run.pk, worker="first") is not None
@@ -253,6 +254,7 @@ def test_a_run_that_succeeds_says_that_its_connectors_work(bench: Bench, outside
     assert connector.checked_at == checked_at
 
 
+@pytest.mark.fault("F26")
 def test_redrive_sends_the_dead_letters_again_and_settles_them(bench: Bench, outside: World) -> None:
     outside.rows, outside.refuse = rows(20), frozenset({4, 17})
     bench.work(bench.start())
