@@ -14,6 +14,7 @@ from accounts.errors import SignalboxError
 from accounts.permissions import workspace_view
 from accounts.requests import WorkspaceRequest
 from integrations.domain.approval import ApprovalKind, ApprovalState
+from integrations.domain.policy import RULES
 from integrations.models import ApprovalRequest
 from integrations.services import approvals
 
@@ -36,11 +37,25 @@ def approval_list(request: WorkspaceRequest) -> HttpResponse:
     """What waits, the oldest first, and the last decisions; the live part alone for htmx."""
     rows = ApprovalRequest.objects.of(request.workspace).select_related(*_RELATED)
     context = {
-        "waiting": list(rows.filter(state=ApprovalState.OPEN).order_by("id")),
+        "waiting": [(each, changes_of(each)) for each in rows.filter(state=ApprovalState.OPEN).order_by("id")],
         "decided": list(rows.exclude(state=ApprovalState.OPEN)[:DECIDED_SHOWN]),
     }
     partial = request.htmx and not request.htmx.history_restore_request
     return render(request, f"integrations/{'_approval_rows' if partial else 'approval_list'}.html", context)
+
+
+def changes_of(asked: ApprovalRequest) -> list[str]:
+    """What a policy's request would change, rule by rule."""
+    if asked.kind != ApprovalKind.POLICY:
+        return []
+    before = asked.policy.rules if asked.policy else {}
+    after = asked.change["rules"]
+    lines = []
+    for name, rule in RULES.items():
+        was, would = (rule.shown(side[name]) if name in side else "inherited" for side in (before, after))
+        if was != would:
+            lines.append(f"{rule.label}: {was} \N{RIGHTWARDS ARROW} {would}")
+    return lines
 
 
 @require_POST

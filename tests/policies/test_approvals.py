@@ -161,6 +161,7 @@ def test_a_policy_over_production_changes_when_a_second_person_approves(
     form = {"name": "Two", "description": "looser", "approval.activate": "off", "retry.attempts": "9"}
     assert post(signed_in(world.owner), url, form)["Location"] == world.url("approvals/")
     assert Policy.objects.get().rules == {"approval.activate": True}
+    assert "Attempts: inherited → 9" in page(world.admin, world.url("approvals/"))
     assert "waits for approval already" in text_of(post(signed_in(world.owner), url, form, 400))
     decide_url = world.url(f"approvals/{ApprovalRequest.objects.get().pk}/decide/")
     post(signed_in(world.builder), decide_url, {"decision": "approve"}, 403)
