@@ -23,7 +23,7 @@ from tests.world import World, signed_in
 __all__ = ["moving"]
 # As on every page: session, person, membership, the live tail's end, other workspaces. Then: is there an integration,
 # the sums of two windows with the p95 of the one that has runs, letters, connectors (counted, listed), the curve, two
-# kinds of bars, rows, and two counts.
+# kinds of bars, what is stale, rows, and two counts.
 OVERVIEW_QUERIES = 5 + 1 + 3 + 1 + 2 + 1 + 1 + 2 + 1 + 2
 HOUR = WINDOWS["1h"]
 NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
