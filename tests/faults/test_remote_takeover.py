@@ -11,7 +11,7 @@ from accounts.errors import Conflict
 from integrations.domain.guarantee import Guarantee
 from integrations.domain.lifecycle import DeadLetterState, RunState, Trigger
 from integrations.models import BatchIntent, DeadLetter, Run, UncertainBatch
-from integrations.services import dead_letters
+from integrations.services import dead_letters, intents
 from integrations.services.continuation import continue_run
 from tests.faults.hostile import HostileServer
 from tests.faults.remote_world import RESULTS, Remote
@@ -51,6 +51,7 @@ def test_a_continued_run_sends_it_first(
     assert (run.state, run.read, run.written, run.batches) == (RunState.SUCCEEDED, 20, 20, 2)
     assert set(remote.ids()) == set(range(20))
     assert (len(remote.ids()) - 20, marked()) == ((3, 3) if guarantee is Guarantee.APPEND_ONLY else (0, 0))
+    assert run.has_warnings is (guarantee is Guarantee.APPEND_ONLY)
 
 
 @pytest.mark.parametrize("guarantee", ALL)
@@ -142,3 +143,14 @@ def test_a_run_that_was_continued_is_not_continued_again(
         continue_run(run=failed, user=None)
     run = remote.work(continue_run(run=second, user=None))
     assert (run.state, remote.ids()) == (RunState.SUCCEEDED, list(range(20)))
+
+
+def test_a_batch_that_is_too_large_to_be_stored_is_not_sent(
+    remote_of: Callable[..., Remote], source: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intents, "MOST_BYTES", 500)
+    remote = remote_of(Guarantee.IDEMPOTENCY_KEY)
+    source.rows = rows(20)
+    run = remote.work(remote.start())
+    assert (run.state, run.error_code, remote.ids()) == (RunState.FAILED, "batch_too_large", [])
+    assert not BatchIntent.objects.exists()
