@@ -12,10 +12,10 @@ log = structlog.get_logger(__name__)
 RUN_SLICE = "integrations.run_slice"
 
 
-def hint(run_id: UUID | None = None) -> bool:
-    """Send the message, with the run that became due where there is one; say whether the broker took it."""
+def hint(run_id: UUID) -> bool:
+    """Send the message, with the run that became due; say whether the broker took it."""
     try:
-        current_app.send_task(RUN_SLICE, args=[str(run_id or "")], ignore_result=True, retry=False)
+        current_app.send_task(RUN_SLICE, args=[str(run_id)], ignore_result=True, retry=False)
     except (OperationalError, OSError) as error:
         log.warning("hint_not_sent", run=str(run_id), reason=str(error), what_happens="the reconciler hints again")
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import UUID
 
 import pyarrow as pa
 from django.db import transaction
@@ -159,6 +160,6 @@ def _wait(claim: Claim, **changes: object) -> None:
     )
 
 
-def _hint_all(ids: Sequence[object]) -> None:
-    for _ in ids:
-        hint()
+def _hint_all(ids: Sequence[UUID]) -> None:
+    for run_id in ids:
+        hint(run_id)

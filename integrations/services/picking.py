@@ -41,9 +41,11 @@ def claim_next(*, worker: str) -> Claim | None:
     return None
 
 
-def is_work_due() -> bool:
-    """Whether a worker would find something."""
-    return _due(rooms_now()).exists()
+def hint_what_is_left() -> None:
+    """Hint one due run, if there is one: whoever takes the message finds the rest."""
+    run_id = _due(rooms_now()).order_by("next_attempt_at").values_list("id", flat=True).first()
+    if run_id is not None:
+        hint(run_id)
 
 
 def _due(rooms: Rooms) -> QuerySet[Run]:

@@ -7,9 +7,8 @@ from collections.abc import Callable
 
 from django.conf import settings
 
-from integrations.hints import hint
 from integrations.services.execution import work_slice
-from integrations.services.picking import claim_next, is_work_due
+from integrations.services.picking import claim_next, hint_what_is_left
 
 # A slice that begins at the end of this share still ends well before the worker's time limit.
 _SHARE_OF_A_SLICE = 1 / 3
@@ -27,9 +26,8 @@ def work_due(*, worker: str, draining: Callable[[], bool]) -> int:
             work_slice(claim, draining)
         except Exception:
             # A defect ended that run, and this task; what is due besides must not wait for the reconciler.
-            hint()
+            hint_what_is_left()
             raise
         worked += 1
-    if is_work_due():
-        hint()
+    hint_what_is_left()
     return worked
