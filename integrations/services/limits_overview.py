@@ -73,6 +73,7 @@ class BreakerLine:
     calls: int
     failures: int
     rules: list[str]
+    now: datetime
 
     @property
     def state(self) -> str:
@@ -81,6 +82,11 @@ class BreakerLine:
     @property
     def is_closed(self) -> bool:
         return self.state == BreakerState.CLOSED
+
+    @property
+    def is_probe_due(self) -> bool:
+        """Whether the next call that is asked for goes out as the probe."""
+        return self.row is not None and self.row.probe_at is not None and self.row.probe_at <= self.now
 
     @property
     def last_failures(self) -> list[dict[str, Any]]:
@@ -105,8 +111,9 @@ def limits_of_workspace(workspace: Workspace) -> Limits:
         by_budget[_key(place)].append(share)
         if place.host:
             by_host[place.host].append(share)
-    budgets = _budgets(workspace, by_budget)
-    breakers = _breakers(workspace, by_host)
+    now = Workspace.objects.annotate(now=Now()).values_list("now", flat=True).get(pk=workspace.pk)
+    budgets = _budgets(workspace, now, by_budget)
+    breakers = _breakers(workspace, now, by_host)
     return Limits(
         sorted(budgets, key=lambda line: (line.is_quiet, line.name)),
         sorted(breakers, key=lambda line: (line.is_closed, line.host)),
@@ -128,16 +135,17 @@ def breakers_of(workspace: Workspace, connectors: Iterable[Connector]) -> dict[U
     return {key: opened[host] for key, host in hosts.items() if host in opened}
 
 
-def _budgets(workspace: Workspace, shares: dict[tuple[UUID | None, str], list[Share]]) -> list[BudgetLine]:
+def _budgets(
+    workspace: Workspace, now: datetime, shares: dict[tuple[UUID | None, str], list[Share]]
+) -> list[BudgetLine]:
     rows = {
         (row.credential_id, row.host): row
-        for row in Budget.objects.of(workspace).select_related("credential", "workspace").annotate(now=Now())
+        for row in Budget.objects.of(workspace).select_related("credential", "workspace")
     }
     slots: dict[UUID, list[BudgetSlot]] = defaultdict(list)
     found = BudgetSlot.objects.filter(budget__workspace=workspace).live()
     for slot in found.select_related("run__deployment__integration"):
         slots[slot.budget_id].append(slot)
-    now = Workspace.objects.annotate(now=Now()).values_list("now", flat=True).get(pk=workspace.pk)
     lines = []
     for key, sharing in shares.items():
         row, connectors = rows.get(key), _connectors(sharing)
@@ -158,14 +166,14 @@ def _budgets(workspace: Workspace, shares: dict[tuple[UUID | None, str], list[Sh
     return lines
 
 
-def _breakers(workspace: Workspace, shares: dict[str, list[Share]]) -> list[BreakerLine]:
-    rows = {row.host: row for row in Breaker.objects.of(workspace).annotate(now=Now())}
+def _breakers(workspace: Workspace, now: datetime, shares: dict[str, list[Share]]) -> list[BreakerLine]:
+    rows = {row.host: row for row in Breaker.objects.of(workspace)}
     lines = []
     for host, sharing in shares.items():
         row = rows.get(host)
         rule = breaker_rule_of(sharing[0].policy)
-        calls, failures = circuit_breaker.totals(decided(row), rule, seconds_of(row.now)) if row else (0, 0)
-        lines.append(BreakerLine(host, _connectors(sharing), row, calls, failures, _rules(sharing)))
+        calls, failures = circuit_breaker.totals(decided(row), rule, seconds_of(now)) if row else (0, 0)
+        lines.append(BreakerLine(host, _connectors(sharing), row, calls, failures, _rules(sharing), now))
     return lines
 
 
