@@ -97,10 +97,10 @@ def decide(*, request: ApprovalRequest, user: User | None, approve: bool, note: 
 
 
 def withdraw(*, request: ApprovalRequest, user: User | None) -> ApprovalRequest:
-    """Take a request back; only who asked may."""
+    """Take a request back. Raises Conflict for anybody but who asked: others decide."""
     if user is None or request.asked_by_id != user.pk:
-        raise Denied(
-            PERMISSION_DENIED, "Only who asked takes a request back.", what_to_do="Decline it, if you may decide it."
+        raise Conflict(
+            STATE_CONFLICT, "Only who asked takes a request back.", what_to_do="Decline it, if you may decide it."
         )
     with transaction.atomic():
         _move(request, ApprovalState.WITHDRAWN, user, "")

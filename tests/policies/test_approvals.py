@@ -102,7 +102,7 @@ def test_one_request_waits_at_a_time_and_its_asker_takes_it_back(world: World, v
     request = asked(world, version)
     with pytest.raises(Conflict, match="waits for approval already"):
         asked(world, version)
-    with acting_as(Actor(user=world.admin)), pytest.raises(Denied):
+    with acting_as(Actor(user=world.admin)), pytest.raises(Conflict, match="Only who asked"):
         approvals.withdraw(request=request, user=world.admin)
     with acting_as(Actor(user=world.builder)):
         assert approvals.withdraw(request=request, user=world.builder).state == "withdrawn"
