@@ -6,6 +6,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import LazySettings
@@ -55,7 +56,7 @@ def system(httpserver: HTTPServer, shop: Shop, settings: LazySettings, tmp_path:
     httpserver.clear()
 
 
-def queue(shop: Shop, name: str = "rows", rules: dict[str, object] | None = None) -> Run:
+def queue(shop: Shop, name: str = "rows", rules: dict[str, Any] | None = None) -> Run:
     """A queued run from the other system into a file, under a policy of its own."""
     source = shop.connector(f"source of {name}")
     given = ConnectorInput(f"target of {name}", "files", {"format": "csv"})
