@@ -8,14 +8,15 @@ from uuid import UUID
 
 import msgspec
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from accounts import audit
 from accounts.errors import INPUT_INVALID, STATE_CONFLICT, Conflict, Invalid
 from accounts.models import User
 from integrations import encryption, events
-from integrations.domain.lifecycle import DeadLetterState, Trigger
-from integrations.models import DeadLetter, Deployment, Run
+from integrations.domain.lifecycle import BatchState, DeadLetterState, Trigger
+from integrations.models import DeadLetter, Deployment, Run, RunBatch
 from integrations.models.dead_letter import REDRIVABLE
 from integrations.services.masking import meant_record
 from integrations.services.run_progress import letter_binding
@@ -81,6 +82,11 @@ def redrive(*, deployment: Deployment, letter_ids: Sequence[UUID] | None, user: 
     with transaction.atomic():
         run = start_run(deployment=deployment, trigger=Trigger.REDRIVE, user=user)
         letters = DeadLetter.objects.filter(REDRIVABLE, integration=deployment.integration, state=DeadLetterState.OPEN)
+        # Of a batch whose outcome is not known yet, the next run will say: it counts the letters or forgets them.
+        unsettled = RunBatch.objects.filter(
+            run=OuterRef("run"), number=OuterRef("batch_number"), state=BatchState.PREPARED
+        )
+        letters = letters.exclude(Exists(unsettled))
         if letter_ids is not None:
             letters = letters.filter(pk__in=letter_ids)
         chosen = letters.order_by("id").values_list("id", flat=True)[:REDRIVE_AT_MOST]

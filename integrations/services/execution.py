@@ -73,6 +73,8 @@ def work_slice(claim: Claim, draining: Callable[[], bool]) -> RunState | None:
     try:
         reach("after_claim")
         run = _load(claim.run_id)
+        # A worker that slept since its claim would load its successor's fence.
+        run.fence = claim.fence
         policy = effective_policy(
             workspace=run.workspace, connector=run.version.source, integration=run.deployment.integration
         )

@@ -165,6 +165,15 @@ def test_a_stale_worker_cannot_move_the_checkpoint(bench: Bench, outside: World)
     assert refused.value.code == LEASE_LOST
 
 
+def test_a_letter_of_a_batch_that_is_not_settled_yet_cannot_be_redriven(bench: Bench, outside: World) -> None:
+    outside.rows = [*rows(30), {"id": 30, "amount": "twelve"}]
+    run = bench.work(bench.start())
+    RunBatch.objects.filter(run=run, number=4).update(state="prepared")
+    with pytest.raises(Conflict):
+        dead_letters.redrive(deployment=bench.deployment, letter_ids=None, user=None)
+    assert DeadLetter.objects.get().state == DeadLetterState.OPEN
+
+
 @pytest.mark.fault("F11")
 def test_a_second_delivery_of_the_message_finds_nothing_to_claim(bench: Bench, outside: World) -> None:
     run = bench.start()
