@@ -26,7 +26,7 @@ class SchemaChangeSerializer(serializers.ModelSerializer[SchemaChange]):
         read_only_fields = fields
 
 
-class SampleSerializer(serializers.Serializer[Any]):
+class ColumnValuesSerializer(serializers.Serializer[Any]):
     """Up to three values of the column, as text."""
 
     values = serializers.ListField(child=serializers.CharField())

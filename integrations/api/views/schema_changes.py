@@ -33,7 +33,7 @@ class SchemaChangeView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictV
         """The changes of the workspace in the address."""
         return SchemaChange.objects.of(self.workspace).select_related("workspace", "deployment", "version")
 
-    @extend_schema(responses=shapes.SampleSerializer)
+    @extend_schema(responses=shapes.ColumnValuesSerializer)
     def values(self, request: Request, workspace: str, change_id: str) -> Response:  # noqa: ARG002 - DRF passes the address
         """A few values of the column, as the run that found the change read them."""
         return Response({"values": drift.sample_of(self.get_object())})
