@@ -111,9 +111,7 @@ _integration = [
     ),
     path("runs/", DeploymentView.as_view({"post": "start_run"}), name="api-integration-runs"),
     path("backfill/", AgainView.as_view({"post": "backfill"}), name="api-integration-backfill"),
-    path(
-        "backfill/preview/", AgainView.as_view({"post": "preview_backfill"}), name="api-integration-backfill-preview"
-    ),
+    path("backfill/preview/", AgainView.as_view({"post": "preview_backfill"}), name="api-integration-backfill-preview"),
     path("replay/", AgainView.as_view({"post": "replay"}), name="api-integration-replay"),
     path("replay/preview/", AgainView.as_view({"post": "preview_replay"}), name="api-integration-replay-preview"),
     path("chains/", ChainView.as_view(_COLLECTION), name="api-integration-chains"),
