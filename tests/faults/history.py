@@ -29,8 +29,8 @@ BEGIN
                                worked)
     VALUES (clock_timestamp(), NEW.id, current_setting('application_name'), OLD.state, NEW.state, OLD.lease_until,
             NEW.lease_until, OLD.claims, NEW.claims, OLD.fence, NEW.fence,
-            (OLD.state, OLD.lease_until, OLD.cursor::text, OLD.batches, OLD.read, OLD.attempt) IS DISTINCT FROM
-            (NEW.state, NEW.lease_until, NEW.cursor::text, NEW.batches, NEW.read, NEW.attempt));
+            (OLD.state, OLD.cursor::text, OLD.batches, OLD.read, OLD.attempt) IS DISTINCT FROM
+            (NEW.state, NEW.cursor::text, NEW.batches, NEW.read, NEW.attempt));
   END IF;
   RETURN NULL;
 END $$;
@@ -40,7 +40,7 @@ CREATE TRIGGER fault_note AFTER INSERT OR UPDATE ON integrations_run FOR EACH RO
 
 @dataclass(frozen=True)
 class Change:
-    """One change of a run's row: by which session, and what it was before."""
+    """One change of a run's row by a session, and what was before. `worked` says that more than the lease changed."""
 
     run: Any
     at: datetime
@@ -84,7 +84,7 @@ def foreign(history: Iterable[Change]) -> list[str]:
         elif change.old_fence not in (None, change.fence):
             if change.state == "running" and owner.get(change.run) != change.actor:
                 found.append(f"took another fence than its claim's: {change}")
-        elif change.worked and not _is_allowed(change, owner.get(change.run)):
+        elif (change.worked or change.lease != change.old_lease) and not _is_allowed(change, owner.get(change.run)):
             found.append(f"changed by another than {owner.get(change.run)!r}: {change}")
         if change.state != "running":
             owner.pop(change.run, None)
@@ -94,5 +94,7 @@ def foreign(history: Iterable[Change]) -> list[str]:
 def _is_allowed(change: Change, owner: str | None) -> bool:
     if change.actor == owner:
         return True
+    if not change.worked and change.lease is not None and change.lease <= change.at:
+        return True  # a worker's parent has seen it die, and ends its lease
     is_free = change.old_state != "running" or change.old_lease is None or change.old_lease < change.at
     return is_free and change.state in {"cancelled", "paused", "queued"}

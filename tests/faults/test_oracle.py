@@ -99,6 +99,13 @@ def test_a_claim_of_a_run_whose_lease_runs_is_named() -> None:
     assert "claimed while held" in foreign([QUEUED, FIRST, claimed("second", 5, FIRST)])[0]
 
 
+def test_the_parent_of_a_dead_worker_may_end_its_lease_and_nothing_else() -> None:
+    ended = replace(worked("parent", 3, FIRST), lease=NOON + timedelta(seconds=3), worked=False)
+    assert foreign([QUEUED, FIRST, ended, claimed("second", 4, ended)]) == []
+    assert foreign([QUEUED, FIRST, replace(ended, lease=NOON + timedelta(seconds=30))]) != []
+    assert foreign([QUEUED, FIRST, replace(ended, worked=True)]) != []
+
+
 def test_a_change_after_the_run_was_put_back_into_the_queue_is_named() -> None:
     put_back = replace(worked("first", 3, FIRST), state="queued", lease=None)
     assert foreign([QUEUED, FIRST, put_back]) == []
