@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol
 
 import pyarrow as pa
 
@@ -33,14 +33,11 @@ __all__ = [
     "Guarantee",
     "Limits",
     "Partition",
-    "Partitioned",
     "PluginSpec",
     "Range",
-    "Ranged",
     "ReadRequest",
     "Refused",
     "RemoteWriter",
-    "Rewindable",
     "Setting",
     "SettingKind",
     "StoredCheckpoint",
@@ -394,34 +391,3 @@ class Connector(Protocol):
     def open_writer(self, request: WriteRequest) -> AbstractContextManager[Writer]: ...
 
     def close(self) -> None: ...
-
-
-@runtime_checkable
-class Ranged(Protocol):
-    """What a connector may offer beside `Connector`: it reads a range of a field's values, for a backfill.
-
-    `range_fields` names the fields for which it can, or raises NeedsPerson(RANGE_UNSUPPORTED), which says why not.
-    """
-
-    def range_fields(self, stream: str) -> Sequence[str]: ...
-
-
-@runtime_checkable
-class Rewindable(Protocol):
-    """What a connector may offer beside `Connector`: it tells a source that was reset or cut from one without news.
-
-    `is_behind` says of an incremental read that no record is left at the request's cursor or after it.
-    """
-
-    def is_behind(self, request: ReadRequest) -> bool: ...
-
-
-@runtime_checkable
-class Partitioned(Protocol):
-    """What a connector may offer beside `Connector`: it cuts a stream, so that several workers read it at once.
-
-    The parts together give exactly the records of an unpartitioned full read, each once, whoever reads them and when.
-    It gives no parts where it cannot cut the stream, or where that is not worth it.
-    """
-
-    def partitions(self, request: ReadRequest, cut: Cut) -> Sequence[Partition]: ...

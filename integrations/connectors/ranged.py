@@ -18,12 +18,12 @@ from integrations.connectors.base import (
     Connector,
     PluginSpec,
     Range,
-    Ranged,
     ReadRequest,
     Stream,
     Writer,
     WriteRequest,
 )
+from integrations.connectors.optional import Ranged
 from integrations.errors import RANGE_INVALID, RANGE_UNSUPPORTED, NeedsPerson
 
 # As text, since pyarrow knows its own type parameters only in its stubs.

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from django import forms
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts.models import Workspace
 from integrations.domain.lifecycle import RunState, Trigger
@@ -59,7 +59,7 @@ class RunFilterForm(forms.Form):
 def in_state(runs: QuerySet[Run], state: str) -> QuerySet[Run]:
     """The runs of a state; `retrying` are those that are queued after an attempt failed."""
     if state == RETRYING:
-        return runs.filter(state=RunState.QUEUED, attempt__gt=0)
+        return runs.filter(Q(attempt__gt=0) | ~Q(error_code=""), state=RunState.QUEUED)
     return runs.filter(state=state)
 
 

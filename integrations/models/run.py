@@ -122,7 +122,8 @@ class Run(WorkspaceModel):
 
     @property
     def is_retrying(self) -> bool:
-        return self.state == RunState.QUEUED and self.attempt > 0
+        """Whether it waits to go on: after a failed attempt, or for something that costs no attempt."""
+        return self.state == RunState.QUEUED and (self.attempt > 0 or bool(self.error_code))
 
 
 class RunBatch(models.Model):

@@ -11,7 +11,8 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from integrations.connectors import registry
-from integrations.connectors.base import Connector, Cut, Partition, Partitioned, ReadRequest, WriteMode
+from integrations.connectors.base import Connector, Cut, Partition, ReadRequest, WriteMode
+from integrations.connectors.optional import Partitioned
 from integrations.domain.lifecycle import RunState, Trigger
 from integrations.domain.mapping import Mapping
 from integrations.domain.partition import keeps_order

@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.db.models import Sum
 
 from integrations.connectors.base import Connector as Plugin
-from integrations.connectors.base import ReadRequest, Rewindable
+from integrations.connectors.base import ReadRequest
+from integrations.connectors.optional import Rewindable
 from integrations.domain.lifecycle import RunState, Trigger
 from integrations.domain.policy import EffectivePolicy
 from integrations.domain.tolerance import is_too_much, share_of

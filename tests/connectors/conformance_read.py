@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 
 from accounts.errors import SignalboxError
-from integrations.connectors.base import Batch, Cursor, Cut, Partition, Partitioned, ReadRequest, Stream
+from integrations.connectors.base import Batch, Cursor, Cut, Partition, ReadRequest, Stream
+from integrations.connectors.optional import Partitioned
 from integrations.errors import CURSOR_INVALID, STREAM_MISSING, NeedsPerson
 from tests.connectors.cases import Base, Broken, Rows, Source, make, no_secret_in
 

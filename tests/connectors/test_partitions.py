@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from accounts.errors import SignalboxError
-from integrations.connectors.base import Connector, Context, Cut, Partition, Partitioned, ReadRequest
+from integrations.connectors.base import Connector, Context, Cut, Partition, ReadRequest
 from integrations.connectors.files import FilesConnector
+from integrations.connectors.optional import Partitioned
 from integrations.connectors.postgres import PostgresConnector
 from integrations.connectors.sqlite import SqliteConnector
 from integrations.errors import CURSOR_INVALID

@@ -10,7 +10,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from integrations.connectors.base import Connector, Context, ReadRequest, Rewindable
+from integrations.connectors.base import Connector, Context, ReadRequest
+from integrations.connectors.optional import Rewindable
 from integrations.connectors.postgres import PostgresConnector
 from integrations.connectors.sqlite import SqliteConnector
 from tests.connectors.test_postgres_conformance import context_of

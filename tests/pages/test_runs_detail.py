@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F
 
 from integrations.domain.lifecycle import BatchState, RunState, Trigger
-from integrations.errors import RATE_LIMITED, SOURCE_CHANGED, NeedsPerson, RetryLater
+from integrations.errors import RATE_LIMITED, SOURCE_CHANGED, UNREACHABLE, NeedsPerson, RetryLater
 from integrations.models import Run, RunBatch
 from integrations.services import claims, dead_letters, integrations, runs
 from integrations.views.runs_speed import left_words, pace
@@ -289,11 +289,12 @@ def test_the_log_is_not_for_a_viewer(moving: Moving) -> None:
     assert moving.page(f"runs/{run.pk}/log/?after=0", moving.world.viewer).status_code == 403
 
 
-def test_a_run_that_waits_says_when_it_tries_again(moving: Moving) -> None:
+@pytest.mark.parametrize(("code", "words"), [(RATE_LIMITED, "It goes on"), (UNREACHABLE, "Attempt 2 begins")])
+def test_a_run_that_waits_says_when_it_tries_again(moving: Moving, code: str, words: str) -> None:
     moving.outside.rows = [{"id": 1, "amount": "1"}]
-    moving.outside.fail_read_after = [(0, RetryLater(RATE_LIMITED, "Too fast.", retry_after_seconds=600))]
+    moving.outside.fail_read_after = [(0, RetryLater(code, "Not now.", retry_after_seconds=600))]
     run = moving.work(moving.start())
-    assert "Attempt 2 begins" in moving.text(f"runs/{run.pk}/")
+    assert words in moving.text(f"runs/{run.pk}/")
 
 
 def test_a_version_that_reads_something_else_is_not_continued(moving: Moving) -> None:

@@ -1,0 +1,39 @@
+"""What a connector may offer beside the protocol of `base`: ranges of a field, partitions, telling a reset source."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+from integrations.connectors.base import Cut, Partition, ReadRequest
+
+
+@runtime_checkable
+class Ranged(Protocol):
+    """It reads a range of a field's values, for a backfill.
+
+    `range_fields` names the fields for which it can, or raises NeedsPerson(RANGE_UNSUPPORTED), which says why not.
+    """
+
+    def range_fields(self, stream: str) -> Sequence[str]: ...
+
+
+@runtime_checkable
+class Rewindable(Protocol):
+    """It tells a source that was reset or cut from one without news.
+
+    `is_behind` says of an incremental read that no record is left at the request's cursor or after it.
+    """
+
+    def is_behind(self, request: ReadRequest) -> bool: ...
+
+
+@runtime_checkable
+class Partitioned(Protocol):
+    """It cuts a stream, so that several workers read it at once.
+
+    The parts together give exactly the records of an unpartitioned full read, each once, whoever reads them and when.
+    It gives no parts where it cannot cut the stream, or where that is not worth it.
+    """
+
+    def partitions(self, request: ReadRequest, cut: Cut) -> Sequence[Partition]: ...
