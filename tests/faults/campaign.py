@@ -71,6 +71,7 @@ class Campaign:
     place: Place
     jobs: dict[UUID, Job] = field(default_factory=dict)
     last: set[UUID] = field(default_factory=set)
+    read_again: set[UUID] = field(default_factory=set)
     stopped: dict[int, float] = field(default_factory=dict)
     seen: int = 0
     begun: Counter[str] = field(default_factory=Counter)
@@ -85,6 +86,7 @@ class Campaign:
         """Keep as many runs of each kind going as are wanted, until there were enough kills."""
         ends_at = time.monotonic() + self.settings.seconds
         while self.kills() < self.settings.kills and time.monotonic() < ends_at:
+            self._read_again()
             active = Counter(self.jobs[run.pk].kind for run in self._active())
             for kind in self.settings.kinds:
                 for _ in range(self.settings.width - active[kind]):
@@ -94,17 +96,23 @@ class Campaign:
                 return
 
     def settle(self, crew: Crew) -> None:
-        """Strike no more and let every run end, then let each changing source be read a last time."""
+        """Strike no more and let every run end, and the last reading of each source that changed."""
         (self.folder / "disarmed").touch()
         self._await_end(crew)
-        if not self.stuck:
-            for job in [job for job in self.jobs.values() if job.disturb]:
-                self.last.add(self._start(job))
-            self._await_end(crew)
+        self._read_again()
+        self._await_end(crew)
 
     def kills(self) -> int:
         """How many have really happened."""
-        return sum(line["action"] == "kill" for line in hook.noted(self.folder))
+        return sum(line["action"] in hook.DEADLY for line in hook.noted(self.folder))
+
+    def _read_again(self) -> None:
+        """Let each changing source be read a last time, once it changes no more: its first run has succeeded."""
+        ended = Run.objects.filter(pk__in=list(self.jobs), state="succeeded").values_list("pk", flat=True)
+        for run_id in set(ended) - self.read_again:
+            self.read_again.add(run_id)
+            if self.jobs[run_id].disturb and run_id not in self.last:
+                self.last.add(self._start(self.jobs[run_id]))
 
     def _begin(self, kind: str) -> None:
         self.begun[kind] += 1

@@ -22,13 +22,15 @@ from tests.faults.kinds import Job
 from tests.faults.oracle import COUNTS, Compared, Verdict, compare, replay_problems
 
 MOST_PROBLEMS = 20
+# A batch was committed, or the run has ended.
+MOVED_ON = ("run.progress", "run.succeeded")
 
 
 def judge(broker: str, folder: Path, jobs: Mapping[UUID, Job], stuck: Iterable[UUID]) -> Verdict:
     """The verdict on all jobs of a campaign."""
     verdict = Verdict(broker)
     for line in hook.noted(folder):
-        if line["action"] == "kill":
+        if line["action"] in hook.DEADLY:
             verdict.kills[line["point"]] += 1
         verdict.stops += line["action"] == "stop"
         verdict.cuts += line["action"] == "cut"
@@ -106,13 +108,11 @@ def recoveries(lines: list[dict[str, Any]]) -> list[float]:
     """For each kill of a worker that held a run: the seconds until the run moved on by another one."""
     found = []
     claims = list(Event.objects.filter(kind="run.claimed").order_by("id").values("run_id", "at", "data"))
-    later = list(Event.objects.exclude(kind__in=["run.queued"]).order_by("at").values("run_id", "at", "kind"))
     by_run: dict[Any, list[float]] = {}
-    for event in later:
-        if event["kind"] != "run.claimed":
-            by_run.setdefault(event["run_id"], []).append(event["at"].timestamp())
+    for event in Event.objects.filter(kind__in=MOVED_ON).order_by("at").values("run_id", "at"):
+        by_run.setdefault(event["run_id"], []).append(event["at"].timestamp())
     for line in lines:
-        if line["action"] != "kill":
+        if line["action"] not in hook.DEADLY:
             continue
         mine = [
             c for c in claims if c["data"]["worker"].endswith(f":{line['pid']}") and c["at"].timestamp() < line["at"]
