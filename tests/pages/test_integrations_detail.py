@@ -97,7 +97,7 @@ def test_the_detail_asks_the_same_number_of_questions_however_many_runs_there_ar
         run_of(deployment)
     with CaptureQueriesContext(connection) as many:
         client.get(url(world, deployment))
-    assert len(many) == len(few) == 10
+    assert len(many) == len(few) == 12
 
 
 def test_a_viewer_sees_everything_and_can_change_nothing(world: World, deployment: Deployment) -> None:
