@@ -7,7 +7,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import environ
 import psycopg
@@ -23,19 +25,26 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="session")
-def migrated_postgres(postgres_server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+def migrated_postgres(postgres_server: Server) -> str:
     """The address of a database with the product's tables; the server is dropped with it."""
-    with psycopg.connect(postgres_server.url, autocommit=True) as admin:
+    return _migrated(postgres_server.url)
+
+
+@cache
+def _migrated(server: str) -> str:
+    """Once for each server: pytest makes a fixture anew for each module that imports it."""
+    with psycopg.connect(server, autocommit=True) as admin:
         admin.execute("CREATE DATABASE control")
-    url = postgres_server.url.rpartition("/")[0] + "/control"
-    environment = {
-        **os.environ,
-        "DATABASE_URL": url,
-        "SIGNALBOX_DATA": str(tmp_path_factory.mktemp("migrate")),
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-    }
-    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-    subprocess.run(command, cwd=PROJECT, env=environment, check=True)
+    url = server.rpartition("/")[0] + "/control"
+    with TemporaryDirectory() as folder:
+        environment = {
+            **os.environ,
+            "DATABASE_URL": url,
+            "SIGNALBOX_DATA": folder,
+            "DJANGO_SETTINGS_MODULE": "config.settings",
+        }
+        command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+        subprocess.run(command, cwd=PROJECT, env=environment, check=True)
     return url
 
 
