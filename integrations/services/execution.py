@@ -179,14 +179,7 @@ def _move(run: Run, run_log: DatabaseRunLog, isolation: Isolation, bounds: Bound
         if schema is None:
             return SliceEnd.FINISHED
         with mapper_for(run, schema) as mapper:
-            request = WriteRequest(
-                stream=version.destination_stream,
-                schema=mapper.schema,
-                mode=WriteMode(version.write_mode),
-                key=tuple(version.key),
-                owner=_owner(run),
-                fence=run.fence,
-            )
+            request = _write_request(run, mapper.schema)
             for owner in former_owners(run):
                 with destination.open_writer(replace(request, owner=owner)) as former:
                     former.checkpoint()
@@ -211,6 +204,18 @@ def _move(run: Run, run_log: DatabaseRunLog, isolation: Isolation, bounds: Bound
                 if isolation.is_careful:
                     return run_carefully(plan, isolation.condemned, source, mapper, writer, run_log)
                 return run_slice(plan, source, mapper, writer, run_log)
+
+
+def _write_request(run: Run, schema: pa.Schema) -> WriteRequest:
+    version = run.version
+    return WriteRequest(
+        stream=version.destination_stream,
+        schema=schema,
+        mode=WriteMode(version.write_mode),
+        key=tuple(version.key),
+        owner=_owner(run),
+        fence=run.fence,
+    )
 
 
 def _keep_change(run: Run, policy: EffectivePolicy) -> None:

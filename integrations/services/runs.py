@@ -70,16 +70,20 @@ def start_run(
             )
             _record_start(run, deployment)
     except IntegrityError as error:
-        active = Run.objects.filter(deployment=deployment, parent=None, state__in=ACTIVE_STATES).first()
-        raise Conflict(
-            STATE_CONFLICT,
-            f"“{deployment.integration.name}” has an active run{f' ({active})' if active else ''}.",
-            what_to_do="Wait for it to end, or cancel it, then start again.",
-            run=str(active.pk) if active else None,
-        ) from error
+        raise _is_active(deployment) from error
     # The database's clock has set one, the event the other.
     run.refresh_from_db(fields=["next_attempt_at", "seq"])
     return run
+
+
+def _is_active(deployment: Deployment) -> Conflict:
+    active = Run.objects.filter(deployment=deployment, parent=None, state__in=ACTIVE_STATES).first()
+    return Conflict(
+        STATE_CONFLICT,
+        f"“{deployment.integration.name}” has an active run{f' ({active})' if active else ''}.",
+        what_to_do="Wait for it to end, or cancel it, then start again.",
+        run=str(active.pk) if active else None,
+    )
 
 
 def _begin_of(deployment: Deployment, continues: Run | None, begin: Begin | None) -> Begin:
