@@ -139,11 +139,12 @@ def hostile_running(store: Path) -> Iterator[int]:
         [sys.executable, "-m", "tests.faults.hostile", "--store", str(store), *faults],
         cwd=PROJECT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
     )  # fmt: skip
-    try:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["port"]
-    finally:
-        stop(process, signal.SIGTERM)
+    assert process.stdout is not None
+    with process.stdout as said:
+        try:
+            yield json.loads(said.readline())["port"]
+        finally:
+            stop(process, signal.SIGTERM)
 
 
 @contextlib.contextmanager
