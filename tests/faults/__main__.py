@@ -24,13 +24,14 @@ def main() -> int:
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--actions", default="kill=0.9,stop=0.05,cut=0.05", help="weights of what happens")
     parser.add_argument("--production", action="store_true", help="the timings that the product is delivered with")
+    parser.add_argument("--apart", type=float, default=0, help="the least seconds between two kills")
     parser.add_argument("--seconds", type=float, default=300, help="a campaign's longest time")
     parser.add_argument("--folder", type=Path, help="keep logs and data in this new folder")
     given = parser.parse_args()
     weights = {name: float(weight) for name, _, weight in (part.partition("=") for part in given.actions.split(","))}
     wanted = Wanted(
         given.kills, given.seed, tuple(given.brokers.split(",")), tuple(given.kinds.split(",")), weights,
-        seconds=given.seconds, timings=PRODUCTION if given.production else TIMINGS,
+        seconds=given.seconds, timings=PRODUCTION if given.production else TIMINGS, apart_seconds=given.apart,
     )  # fmt: skip
     with open_folder() as made:
         if given.folder:

@@ -28,13 +28,17 @@ DEADLY = frozenset({"kill", "fell"})
 
 @dataclass(frozen=True)
 class Plan:
-    """What processes may draw: points, how often one is reached before it strikes, and the weight of each action."""
+    """What processes may draw: points, how often one is reached before it strikes, and the weight of each action.
+
+    No two strikes come within `apart_seconds`, where the recovery from each is measured.
+    """
 
     seed: int
     points: list[str]
     most: int
     actions: dict[str, float]
     control_ports: list[int] = field(default_factory=list)
+    apart_seconds: float = 0.0
 
     def write(self, folder: Path) -> None:
         """Leave the plan for the workers."""
@@ -64,12 +68,16 @@ class Fate:
         actions = self.plan.actions
         self.action = chance.choices(list(actions), list(actions.values()))[0]
 
+    def _is_too_soon(self) -> bool:
+        log = self.folder / "log.jsonl"
+        return log.exists() and time.time() - log.stat().st_mtime < self.plan.apart_seconds
+
     def reach(self, name: str) -> None:
         """Strike when it is time."""
         if name != self.point:
             return
         self.countdown -= 1
-        if self.countdown > 0 or (self.folder / "disarmed").exists():
+        if self.countdown > 0 or (self.folder / "disarmed").exists() or self._is_too_soon():
             return
         action = self.action
         note(self.folder, point=name, action=action, pid=os.getpid(), at=time.time(), name=os.environ["PGAPPNAME"])

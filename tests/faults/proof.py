@@ -61,6 +61,7 @@ class Wanted:
     points: tuple[str, ...] = tuple(sorted(NAMES))
     seconds: float = 300.0
     timings: dict[str, str] = field(default_factory=lambda: TIMINGS)
+    apart_seconds: float = 0.0
 
     @property
     def turns(self) -> int:
@@ -173,6 +174,7 @@ def settings_of(made: Ground, wanted: Wanted, broker: str, seed: int) -> tuple[d
         "most": MOST_REACHED,
         "actions": wanted.actions,
         "control_ports": [proxy.control_port for proxy in made.proxies],
+        "apart_seconds": wanted.apart_seconds,
     }
     settings = {
         "broker": broker,
