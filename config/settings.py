@@ -274,7 +274,7 @@ SLICE_SECONDS = env.float("SIGNALBOX_SLICE_SECONDS", default=30.0)
 # Ends the process of a slice that does not end by itself; its lease runs out, and another worker goes on.
 SLICE_LIMIT_SECONDS = env.float("SIGNALBOX_SLICE_LIMIT_SECONDS", default=3 * SLICE_SECONDS)
 TICK_SECONDS = env.float("SIGNALBOX_TICK_SECONDS", default=1.0)
-RECONCILE_SECONDS = env.float("SIGNALBOX_RECONCILE_SECONDS", default=2.0)
+RECONCILE_SECONDS = env.float("SIGNALBOX_RECONCILE_SECONDS", default=1.0)
 HEARTBEAT_SECONDS = env.float("SIGNALBOX_HEARTBEAT_SECONDS", default=2.0)
 FRESHNESS_SECONDS = env.float("SIGNALBOX_FRESHNESS_SECONDS", default=10.0)
 RETENTION_SECONDS = env.float("SIGNALBOX_RETENTION_SECONDS", default=3600.0)
