@@ -45,7 +45,7 @@ MOST_KILLS_A_CAMPAIGN = 250
 # A worker's point strikes when it is reached for the n-th time, n up to this.
 MOST_REACHED = 4
 # As the product is delivered.
-PRODUCTION = {"SIGNALBOX_LEASE_SECONDS": "10", "SIGNALBOX_SLICE_SECONDS": "30", "SIGNALBOX_RECONCILE_SECONDS": "2"}
+PRODUCTION = {"SIGNALBOX_LEASE_SECONDS": "10", "SIGNALBOX_SLICE_SECONDS": "30", "SIGNALBOX_RECONCILE_SECONDS": "1"}
 COUNTS = ("records", "lost", "doubled", "stuck", "stale", "uncertain", "uncertain_doubled")
 
 
