@@ -43,9 +43,13 @@ class Canary:
         self._thread.start()
 
     def is_deaf(self, now: float) -> bool:
-        """Whether messages were sent for so long and none arrived, though the worker had nothing else to do."""
-        since = self._unheard_since
-        return since is not None and now - since > self._limit_seconds and not state.reserved_requests
+        """Whether none of the messages sent for so long arrived, though the worker had nothing else to do meanwhile."""
+        if self._unheard_since is None:
+            return False
+        if state.reserved_requests:
+            # Busy hands take nothing up; what waited meanwhile needs its time once they are free.
+            self._unheard_since = now
+        return now - self._unheard_since > self._limit_seconds
 
     def _heard(self, **_: object) -> None:
         self._unheard_since = None

@@ -18,7 +18,7 @@ class BatchIntent(WorkspaceModel):
     `content` holds the requests and the source records, encrypted and bound to this row. Of its parts (`sizes`: their
     records) `done` have their answers here (`refused`: what they set aside) and `begun` may have been sent. `owner`
     names the checkpoint that the batch moves and `after` the cursor from which it was read, so that a run that would
-    read the same again takes it over; `letters` are the dead letters that a redrive's batch sends.
+    read the same again takes it over.
     """
 
     batch = models.OneToOneField(RunBatch, on_delete=models.CASCADE, related_name="intent")
@@ -30,7 +30,6 @@ class BatchIntent(WorkspaceModel):
     done = models.PositiveIntegerField(default=0)
     begun = models.PositiveIntegerField(default=0)
     refused = models.JSONField(default=list)
-    letters = models.JSONField(default=list)
 
     objects = WorkspaceManager["BatchIntent"]()
 

@@ -127,7 +127,10 @@ class Run(WorkspaceModel):
 
 
 class RunBatch(models.Model):
-    """One batch: prepared before it is sent, committed after the destination has it."""
+    """One batch: prepared before it is sent, committed after the destination has it.
+
+    `letters` are the dead letters that a redrive's batch sends, until it is committed.
+    """
 
     id = models.BigAutoField(primary_key=True)
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="run_batches")
@@ -142,6 +145,7 @@ class RunBatch(models.Model):
     filtered = models.PositiveIntegerField()
     read_bytes = models.BigIntegerField(default=0)
     progress = models.FloatField(null=True, blank=True)
+    letters = models.JSONField(default=list, blank=True)
     prepared_at = models.DateTimeField(auto_now_add=True)
     committed_at = models.DateTimeField(null=True, blank=True)
 

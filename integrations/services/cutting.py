@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pyarrow as pa
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import F
 from django.db.models.functions import Now
 
 from integrations.connectors import registry
@@ -65,33 +65,6 @@ def cut_run(run: Run, claim: Claim, source: Connector, schema: pa.Schema, policy
     _store(run, claim, [_child(run, part) for part in parts])
     note_in_run(run, "partitions.most", f"cut the stream into {len(parts)} partitions")
     return True
-
-
-def owner_of(run: Run, key: str) -> str:
-    """The name of the destination's checkpoint of a partition, or of a run that is read whole (no key)."""
-    return f"{run.deployment_id}:{run.deployment.epoch}{f':{key}' if key else ''}"
-
-
-def former_owners(run: Run) -> list[str]:
-    """Under whose names a worker of an earlier run might still write, that this run does not use itself.
-
-    A worker that was stopped for long is kept out by the fence that its successor brings to the same checkpoint. Where
-    the earlier run was cut otherwise there is none; so before a run writes, it brings its fence to those too.
-    """
-    if run.batches or run.trigger == Trigger.REDRIVE:
-        return []
-    top = run.parent or run
-    earlier = Run.objects.filter(deployment=run.deployment_id, parent=None, pk__lt=top.pk).order_by("-id")
-    settled = earlier.filter(state=RunState.SUCCEEDED).values_list("pk", flat=True).first()
-    open_runs = earlier.filter(pk__gt=settled) if settled else earlier
-    used, mine = _keys(open_runs), _keys(Run.objects.filter(pk=top.pk))
-    return [owner_of(run, key) for key in sorted(used - mine)]
-
-
-def _keys(tops: QuerySet[Run]) -> set[str]:
-    """The keys of the partitions of some runs; the empty one for a run that is read whole."""
-    cut = set(Run.objects.filter(parent__in=tops).values_list("partition__key", flat=True).distinct())
-    return cut | ({""} if tops.filter(partition_count=0).exists() else set())
 
 
 def resume_partitions(run: Run, claim: Claim) -> bool:

@@ -46,9 +46,10 @@ from integrations.services import claims, drift
 from integrations.services.chains import start_owed
 from integrations.services.claims import Claim
 from integrations.services.connectors import note_use, open_plugin
-from integrations.services.cutting import cut_run, former_owners, may_be_cut, owner_of, partition_of, resume_partitions
+from integrations.services.cutting import cut_run, may_be_cut, partition_of, resume_partitions
 from integrations.services.isolating import isolate
 from integrations.services.masking import mapper_for
+from integrations.services.owners import former_owners, owner_of
 from integrations.services.policies import effective_policy
 from integrations.services.policy_actions import note_in_run, note_wait
 from integrations.services.redriven import RedrivenRecords, decode_schema
@@ -79,6 +80,9 @@ def work_slice(claim: Claim, draining: Callable[[], bool]) -> RunState | None:
             workspace=run.workspace, connector=run.version.source, integration=run.deployment.integration
         )
         return _work(run, claim, policy, draining)
+    except StopRun as error:
+        # The run was taken over while this worker was about to say how it ended.
+        return _stopped(claim, error)
     except OUTAGES as error:
         log.warning("control_database_failed", run=str(claim.run_id), reason=str(error))
         _let_go(claim)
@@ -182,7 +186,7 @@ def _move(run: Run, run_log: DatabaseRunLog, isolation: Isolation, bounds: Bound
             request = _write_request(run, mapper.schema)
             for owner in former_owners(run):
                 with destination.open_writer(replace(request, owner=owner)) as former:
-                    former.checkpoint()
+                    run_log.keep_out(former, owner)
             with destination.open_writer(request) as writer:
                 start = run_log.position(writer, request.owner)
                 while start.pending is not None:
@@ -213,7 +217,7 @@ def _write_request(run: Run, schema: pa.Schema) -> WriteRequest:
         schema=schema,
         mode=WriteMode(version.write_mode),
         key=tuple(version.key),
-        owner=_owner(run),
+        owner=owner_of(run),
         fence=run.fence,
     )
 
@@ -230,19 +234,6 @@ def _source(run: Run) -> Plugin:
     source = open_plugin(run.version.source, run.deployment.integration, run=run)
     scope = scope_of(run.scope)
     return RangedSource(source, Range(scope.field, scope.low, scope.high)) if scope and scope.is_range else source
-
-
-def _owner(run: Run) -> str:
-    """The name of the destination's checkpoint.
-
-    A redrive, a backfill and a replay have their own, so that they leave the stream's cursor alone.
-    """
-    if run.trigger == Trigger.REDRIVE:
-        return f"redrive:{run.pk}"
-    if (scope := scope_of(run.scope)) and not scope.goes_on:
-        return scope.owner
-    part = partition_of(run)
-    return owner_of(run, part.key if part else "")
 
 
 def _pinned_schema(run: Run, source: Plugin, policy: EffectivePolicy) -> pa.Schema | None:

@@ -32,9 +32,7 @@ class _Stored(msgspec.Struct, frozen=True, array_like=True):
     records: bytes
 
 
-def store(
-    batch: RunBatch, parcel: Parcel, *, owner: str, guarantee: Guarantee, after: Any, letters: Sequence[UUID] = ()
-) -> None:
+def store(batch: RunBatch, parcel: Parcel, *, owner: str, guarantee: Guarantee, after: Any) -> None:
     """Keep a prepared batch's exact content. Raises NeedsPerson(BATCH_TOO_LARGE)."""
     plain = msgspec.msgpack.encode(_Stored(parcel.content.data, _to_bytes(parcel.records)))
     if len(plain) > MOST_BYTES:
@@ -49,7 +47,6 @@ def store(
         guarantee=guarantee,
         after=after,
         sizes=list(parcel.content.sizes),
-        letters=[str(letter) for letter in letters],
     )
     intent.content = encryption.encrypt(zlib.compress(plain, 1), bound_to=_binding(intent))
     intent.save(force_insert=True)
@@ -113,12 +110,6 @@ def note_progress(run: Run, number: int, done: int, refused: Sequence[Refused], 
     return done > intent.done
 
 
-def letters_of(batch: RunBatch) -> list[str]:
-    """The dead letters that a stored batch of a redrive sends."""
-    found = BatchIntent.objects.filter(batch=batch).values_list("letters", flat=True).first()
-    return list(found or [])
-
-
 def drop(batch: RunBatch) -> None:
     """Forget the content of a batch that is committed."""
     BatchIntent.objects.filter(batch=batch).delete()
@@ -162,7 +153,7 @@ def _is_repeated_by(run: Run, intent: BatchIntent) -> bool:
     """Say whether this run is about to read what the batch holds."""
     if run.trigger != Trigger.REDRIVE:
         return run.batches == 0 and bool(intent.after == run.cursor)
-    taken = DeadLetter.objects.filter(redrive=run, state=DeadLetterState.REDRIVING, pk__in=intent.letters)
+    taken = DeadLetter.objects.filter(redrive=run, state=DeadLetterState.REDRIVING, pk__in=intent.batch.letters)
     return taken.exists()
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
-from uuid import UUID
 
 import msgspec
 import structlog
@@ -39,7 +38,7 @@ from integrations.pipeline.ports import Aside, Parcel, Position, PreparedBatch
 from integrations.services import intents, leftovers
 from integrations.services.claims import Asked, Claim, extend_lease, guarded
 from integrations.services.partitions import count_in_parent
-from integrations.services.runs import counts, tell
+from integrations.services.runs import counts, note_redriven, tell
 
 log = structlog.get_logger(__name__)
 SELF_STOP_SHARE = 0.8
@@ -148,13 +147,11 @@ class DatabaseRunLog:
                 filtered=batch.filtered,
                 read_bytes=batch.read_bytes,
                 progress=batch.progress,
+                letters=self._redriven_by(batch),
             )
             DeadLetter.objects.bulk_create(letters, batch_size=500)
             if parcel is not None:
-                intents.store(
-                    row, parcel, owner=self._owner, guarantee=self._guarantee, after=self._run.cursor,
-                    letters=self._redriven_by(batch),
-                )  # fmt: skip
+                intents.store(row, parcel, owner=self._owner, guarantee=self._guarantee, after=self._run.cursor)
         reach("after_prepare")
 
     def sending(self, number: int, part: int, refused: Sequence[Refused]) -> None:
@@ -197,7 +194,7 @@ class DatabaseRunLog:
             DeadLetter.objects.bulk_create(letters, batch_size=500)
             if self._moves_cursor:
                 Deployment.objects.filter(pk=self._run.deployment_id).update(cursor=batch.cursor, cursor_at=Now())
-            self._settle_redriven(batch)
+            note_redriven(batch)
             if self._guarantee is not Guarantee.TRANSACTIONAL:
                 intents.drop(batch)
             self._run.refresh_from_db()
@@ -219,6 +216,14 @@ class DatabaseRunLog:
                 rule="timeout.run_seconds",
             )
         return time.monotonic() > self._ends_at or self._has_grown or self._draining()
+
+    def keep_out(self, former: Writer, owner: str) -> None:
+        """Bring this run's fence to the checkpoint of an earlier run, and settle what that left there."""
+        stored = former.checkpoint()
+        if former.guarantee is Guarantee.TRANSACTIONAL:
+            with transaction.atomic():
+                self._guard()
+                leftovers.settle(self._run, owner, stored)
 
     def position(self, writer: Writer, owner: str) -> Position:
         """Where this slice begins. What the destination remembers decides over what is stored here.
@@ -259,7 +264,7 @@ class DatabaseRunLog:
         self._forget_after(0)
         with transaction.atomic():
             self._guard()
-            leftovers.settle(self._run, stored)
+            leftovers.settle(self._run, self._owner, stored)
         follows_on = stored is not None and (self._follows_on or stored.run == str(self._run.continues_id))
         return Position(0, stored.cursor if stored and follows_on else self._run.start_cursor)
 
@@ -284,27 +289,14 @@ class DatabaseRunLog:
             RunBatch.objects.filter(run=self._run, number__gt=number).delete()
             DeadLetter.objects.filter(run=self._run, batch_number__gt=number).delete()
 
-    def _redriven_by(self, batch: PreparedBatch) -> list[UUID]:
+    def _redriven_by(self, batch: PreparedBatch) -> list[str]:
         """The letters that a batch of a redrive sends."""
         if self._run.trigger != "redrive":
             return []
         letters = DeadLetter.objects.filter(
             redrive=self._run, state=DeadLetterState.REDRIVING, id__lte=batch.cursor["after"]
         )
-        return list(letters.values_list("id", flat=True))
-
-    def _settle_redriven(self, batch: RunBatch) -> None:
-        if self._run.trigger != "redrive":
-            return
-        if sent := intents.letters_of(batch):
-            # One that was sent by an earlier run may be open again.
-            DeadLetter.objects.filter(pk__in=sent, state__in=[DeadLetterState.REDRIVING, DeadLetterState.OPEN]).update(
-                state=DeadLetterState.REDRIVEN, redrive=self._run, resolved_at=Now()
-            )
-        else:
-            DeadLetter.objects.filter(
-                redrive=self._run, state=DeadLetterState.REDRIVING, id__lte=batch.cursor["after"]
-            ).update(state=DeadLetterState.REDRIVEN, resolved_at=Now())
+        return [str(letter) for letter in letters.values_list("id", flat=True)]
 
     def _letter(self, number: int, aside: Aside) -> DeadLetter:
         letter = DeadLetter(

@@ -18,7 +18,7 @@ from accounts.models import User
 from integrations import events
 from integrations.domain.lifecycle import ACTIVE_STATES, DeadLetterState, RunState, Trigger
 from integrations.hints import hint
-from integrations.models import DeadLetter, Deployment, Run
+from integrations.models import DeadLetter, Deployment, Run, RunBatch
 from integrations.models.integration import ReadMode
 from integrations.services.maintenance import hold_of
 
@@ -172,6 +172,15 @@ def counts(run: Run) -> dict[str, Any]:
         "batches": run.batches,
         "progress": run.progress,
     }
+
+
+def note_redriven(batch: RunBatch) -> None:
+    """The destination has the letters that this batch of a redrive sent; an earlier run's may be open again by now."""
+    if batch.letters:
+        DeadLetter.objects.filter(
+            pk__in=batch.letters, state__in=[DeadLetterState.REDRIVING, DeadLetterState.OPEN]
+        ).update(state=DeadLetterState.REDRIVEN, redrive=batch.run_id, resolved_at=Now())
+        RunBatch.objects.filter(pk=batch.pk).update(letters=[])
 
 
 def reopen_letters(run_id: UUID) -> None:

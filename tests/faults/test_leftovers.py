@@ -8,9 +8,11 @@ from datetime import timedelta
 import pytest
 from django.db.models.functions import Now
 
-from integrations.domain.lifecycle import RunState
+from integrations.domain.lifecycle import BatchState, DeadLetterState, RunState
 from integrations.models import DeadLetter, Deployment, Event, Run, RunBatch
-from integrations.services import runs
+from integrations.services import dead_letters, runs
+from integrations.services.backfills import Checkpoint, start_replay
+from integrations.services.continuation import continue_run
 from integrations.services.execution import execute_slice
 from tests.runs.conftest import Bench, bench, connector, make_bench, outside, workspace
 from tests.runs.listed import World
@@ -18,6 +20,10 @@ from tests.runs.listed import World
 __all__ = ["bench", "connector", "make_bench", "outside", "workspace"]
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.fault("F4", "F43")]
 ROWS = [{"id": number, "amount": "bad" if number == 3 else "1"} for number in range(30)]
+
+
+def redrive(bench: Bench) -> Run:
+    return dead_letters.redrive(deployment=bench.deployment, letter_ids=None, user=None)
 
 
 @pytest.fixture
@@ -28,8 +34,11 @@ def incremental(make_bench: Callable[..., Bench], outside: World) -> Bench:
 
 def cancelled_around_the_write(bench: Bench, outside: World, moment: str) -> Run:
     """A run whose worker died before or after its first write, and which somebody cancelled then."""
+    return cancelled_in(bench.start(), outside, moment)
+
+
+def cancelled_in(run: Run, outside: World, moment: str) -> Run:
     outside.fail_write = [(moment, KeyboardInterrupt())]
-    run = bench.start()
     with pytest.raises(KeyboardInterrupt):
         execute_slice(run_id=run.pk, worker="dies")
     Run.objects.filter(pk=run.pk).update(lease_until=Now() - timedelta(seconds=1))
@@ -52,6 +61,36 @@ def test_what_did_arrive_is_counted_for_its_own_run(incremental: Bench, outside:
     assert (run.state, run.read, len(outside.stored)) == (RunState.SUCCEEDED, 20, 29)
     assert DeadLetter.objects.get().run_id == first.pk
     assert Event.objects.filter(run_id=first.pk, kind="run.settled").count() == 1
+
+
+@pytest.mark.parametrize(("moment", "read"), [("before", 2), ("after", 0)])
+def test_a_redrive_sends_no_letter_that_an_earlier_one_has_brought(
+    incremental: Bench, outside: World, moment: str, read: int
+) -> None:
+    outside.rows = [{"id": number, "amount": "bad"} for number in range(2)]
+    incremental.work(incremental.start())
+    for letter in DeadLetter.objects.all():
+        dead_letters.edit(letter=letter, record={"id": 1, "amount": "1"}, user=None)
+    first = cancelled_in(redrive(incremental), outside, moment)
+    assert set(DeadLetter.objects.values_list("state", flat=True)) == {DeadLetterState.OPEN}
+    second = incremental.work(redrive(incremental))
+    first.refresh_from_db()
+    assert (first.read, second.read, len(outside.stored)) == (2 - read, read, 2)
+    assert (second.state, second.error_code) == (RunState.SUCCEEDED, "")
+    assert set(DeadLetter.objects.values_list("state", flat=True)) == {DeadLetterState.REDRIVEN}
+    assert not RunBatch.objects.filter(state=BatchState.PREPARED).exists()
+
+
+def test_what_is_left_of_a_range_is_settled_by_the_run_that_continues_it(incremental: Bench, outside: World) -> None:
+    first_read = incremental.work(incremental.start())
+    replay = start_replay(
+        deployment=incremental.deployment, checkpoint=Checkpoint(first_read, 0), goes_on=False, user=None
+    )
+    cancelled_in(replay, outside, "after")
+    run = incremental.work(continue_run(run=replay, user=None))
+    replay.refresh_from_db()
+    assert (replay.read, run.read, len(outside.stored)) == (10, 20, 58)
+    assert not RunBatch.objects.filter(state=BatchState.PREPARED).exists()
 
 
 def test_after_a_reset_nothing_is_forgotten_on_a_guess(incremental: Bench, outside: World) -> None:

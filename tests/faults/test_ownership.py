@@ -13,11 +13,12 @@ from django.db.models.functions import Now
 
 from integrations.connectors.base import Commit, WriteRequest
 from integrations.domain.guarantee import WriteMode
-from integrations.errors import LEASE_LOST, RUN_CANCELLED, RUN_PAUSED, UNREACHABLE, RetryLater, StopRun
+from integrations.errors import LEASE_LOST, RUN_CANCELLED, RUN_PAUSED, UNREACHABLE, NeedsPerson, RetryLater, StopRun
 from integrations.models import DeadLetter, Deployment, Event, Run, RunBatch
 from integrations.pipeline.ports import Aside, PreparedBatch
 from integrations.services import claims, runs
 from integrations.services.claims import Asked, Claim
+from integrations.services.execution import execute_slice
 from integrations.services.run_progress import Bounds, DatabaseRunLog, Heartbeat
 from tests.runs.conftest import Bench, bench, connector, make_bench, outside, workspace
 from tests.runs.listed import SCHEMA, ListedWriter, World
@@ -120,6 +121,23 @@ def test_the_worker_that_took_over_counts_once_what_the_destination_has(
         log_of(run, fresh).position(writer, "owner")
     run.refresh_from_db()
     assert (run.read, run.written, run.set_aside, run.batches) == (10, 9, 1, 1)
+
+
+@pytest.mark.parametrize("error", [AWAY, NeedsPerson(UNREACHABLE, "Gone."), ValueError("a defect")])
+def test_a_worker_whose_run_was_taken_over_lets_go_of_it_whatever_it_met(
+    bench: Bench, outside: World, error: Exception
+) -> None:
+    outside.rows = [{"id": 1, "amount": "1.00"}]
+    run = bench.start()
+
+    def taken_over(_: int) -> None:
+        lease_ends(run)
+        claimed(run, "second")
+
+    outside.on_write, outside.fail_write = taken_over, [("before", error)]
+    assert execute_slice(run_id=run.pk, worker="first") is None
+    run.refresh_from_db()
+    assert (run.state, run.worker, run.attempt) == ("running", "second", 0)
 
 
 def test_a_lease_that_runs_is_nobody_elses_and_each_claim_has_a_higher_fence(bench: Bench, outside: World) -> None:

@@ -51,8 +51,10 @@ def test_a_worker_is_not_deaf_while_its_broker_is_away() -> None:
 
 
 @pytest.mark.fault("F16")
-def test_one_who_holds_work_is_busy_and_not_deaf(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_who_held_work_has_the_whole_time_to_hear_again(monkeypatch: pytest.MonkeyPatch) -> None:
     canary = Canary("here", limit_seconds=1)
     canary._unheard_since = 10.0
     monkeypatch.setattr(state, "reserved_requests", {object()})
     assert not canary.is_deaf(100.0)
+    monkeypatch.setattr(state, "reserved_requests", set())
+    assert (canary.is_deaf(100.5), canary.is_deaf(101.5)) == (False, True)

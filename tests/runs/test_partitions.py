@@ -17,8 +17,8 @@ from integrations.domain.lifecycle import RunState, Trigger
 from integrations.errors import REQUEST_REFUSED, UNREACHABLE, NeedsPerson, RetryLater, StopRun
 from integrations.models import Event, Policy, Run
 from integrations.services import claims, continuation, pausing, runs
-from integrations.services.cutting import former_owners
 from integrations.services.execution import execute_slice
+from integrations.services.owners import former_owners
 from integrations.services.picking import reconcile
 from tests.runs import partitioned
 from tests.runs.conftest import Bench

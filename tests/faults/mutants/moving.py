@@ -88,7 +88,7 @@ SEEDS = (
         'read=F("read") + batch.written,', (f"{WORK}::test_what_cannot_be_converted_is_set_aside_with_its_reason",),
     ),
     Seed(
-        "a redrive settles no letter", PROGRESS, "            self._settle_redriven(batch)\n", "",
+        "a redrive settles no letter", PROGRESS, "            note_redriven(batch)\n", "",
         (f"{WORK}::test_redrive_sends_the_dead_letters_again_and_settles_them",),
     ),
     Seed(
@@ -100,8 +100,12 @@ SEEDS = (
         (f"{OWNERSHIP}::test_a_worker_that_could_not_extend_its_lease_stops_itself",),
     ),
     Seed(
-        "what an ended run left is not settled", PROGRESS, "leftovers.settle(self._run, stored)", "self._guard()",
-        ("tests/faults/test_leftovers.py",),
+        "what an ended run left is not settled", PROGRESS, "leftovers.settle(self._run, self._owner, stored)",
+        "self._guard()", ("tests/faults/test_leftovers.py",),
+    ),
+    Seed(
+        "what an ended redrive left is not settled", PROGRESS, "leftovers.settle(self._run, owner, stored)",
+        "self._guard()", ("tests/faults/test_leftovers.py",),
     ),
     Seed(
         "what an ended run left is forgotten though it arrived", "integrations/services/leftovers.py",
