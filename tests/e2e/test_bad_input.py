@@ -17,7 +17,7 @@ from werkzeug import Request, Response
 
 from integrations.models import Event, Run
 from integrations.pipeline.mapper import Mapper
-from integrations.services import execution
+from integrations.services import masking
 from integrations.services.credentials import rotate_credential
 from tests.e2e.line import BATCH, FIELDS, Line, address_of
 from tests.servers import free_port
@@ -192,7 +192,7 @@ def test_a_mapping_that_is_too_slow_is_stopped(line: Line, monkeypatch: pytest.M
     line.join(inbox, "records.csv", mapping=mapping(slow), rules={"limit.batch_records": 1_000})
     with monkeypatch.context() as patch:
         # The product's ten seconds would only make this test long.
-        patch.setattr(execution, "Mapper", partial(Mapper, timeout_seconds=0.2))
+        patch.setattr(masking, "Mapper", partial(Mapper, timeout_seconds=0.2))
         failed = line.run()
     assert_failed(failed, "mapping_invalid", "too slow")
     line.change(inbox, "records.csv", mapping=mapping("left(name, 10)"))
