@@ -62,7 +62,7 @@ $(FRONT_STAMP): $(VENV_STAMP)
 	@touch $@
 
 test: install-dev ## run the tests, with branch coverage (at least 90 %)
-	@$(BIN)/pytest -n 2 --cov --cov-report=term $(PYTEST_ARGS)
+	@$(BIN)/pytest -n 3 --dist worksteal --cov --cov-report=term $(PYTEST_ARGS)
 
 mutants: install-dev ## seed defects in a copy of the code and see that the tests find each (MUTANTS=part of a name)
 	@$(BIN)/python -m tests.faults.mutants $(MUTANTS)

@@ -2,9 +2,13 @@
 
 import threading
 
+import pytest
 from structlog.testing import capture_logs
 
 from config.scheduler import Job, run_loop
+
+# The loop closes its connection between jobs, which no open transaction of a test may share.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def stop_after(count: int) -> tuple[list[str], threading.Event, Job]:

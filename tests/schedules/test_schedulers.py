@@ -25,7 +25,7 @@ FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 BERLIN = ZoneInfo("Europe/Berlin")
 SPRING = "2026-03-29"
 NIGHT = {"windows": [{"from": "{day}T00:40", "to": "{day}T01:20"}], "time_zone": "Europe/Berlin"}
-SPEED = 240
+SPEED = 320
 # So long the schedulers may take for their 1,000 ticks.
 SECONDS_AT_MOST = 600
 SPAN = timedelta(hours=3)
