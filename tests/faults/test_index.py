@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.index import DOCUMENT, ROWS, listed, marks, problems, rewritten
+from tests.faults.index import FAULTS
 
-TABLE = "\n".join(f"| {row} | fault | design | `tests/test_a.py::test_{row}` |" for row in ROWS)
-MARKED = {f"tests/test_a.py::test_{row}": {row} for row in ROWS}
+TABLE = "\n".join(f"| {row} | fault | design | `tests/test_a.py::test_{row}` |" for row in FAULTS.rows)
+MARKED = {f"tests/test_a.py::test_{row}": {row} for row in FAULTS.rows}
 
 
 def test_every_row_has_tests_that_carry_its_mark_or_a_named_reason() -> None:
-    assert problems(DOCUMENT.read_text(), marks()) == []
+    assert FAULTS.problems(FAULTS.document.read_text(), FAULTS.marks()) == []
 
 
 def test_marks_are_found_on_functions_and_on_modules() -> None:
-    found = marks()
+    found = FAULTS.marks()
     assert "F4" in found["tests/faults/test_kills.py::test_killed_workers_lose_nothing_and_double_nothing"]
     assert "F34" in found["tests/schedules/test_misfire.py"]
 
@@ -33,13 +33,13 @@ def test_marks_are_found_on_functions_and_on_modules() -> None:
     ],
 )
 def test_what_does_not_hold_is_named(document: str, named: str) -> None:
-    found = problems(document, MARKED)
+    found = FAULTS.problems(document, MARKED)
     assert bool(found) is bool(named)
     assert named in " ".join(found)
 
 
 def test_a_mark_that_is_no_row_is_named() -> None:
-    assert problems(TABLE, {**MARKED, "tests/test_b.py::test_x": {"F49"}}) == [
+    assert FAULTS.problems(TABLE, {**MARKED, "tests/test_b.py::test_x": {"F49"}}) == [
         "a test carries the mark F49, which is no row"
     ]
 
@@ -47,6 +47,6 @@ def test_a_mark_that_is_no_row_is_named() -> None:
 def test_the_tests_of_a_row_are_written_from_the_marks_and_its_reason_stays() -> None:
     table = TABLE.replace("`tests/test_a.py::test_F7`", "Reason: moon")
     marked = {**MARKED, "tests/test_b.py": {"F7"}, "tests/test_b.py::test_x": {"F7", "F8"}}
-    rows = listed(rewritten(table, marked))
+    rows = FAULTS.listed(FAULTS.rewritten(table, marked))
     assert rows["F7"] == (["tests/test_a.py::test_F7", "tests/test_b.py"], "moon")
     assert rows["F8"] == (["tests/test_a.py::test_F8", "tests/test_b.py::test_x"], "")
