@@ -14,7 +14,7 @@ from tests.servers import wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
 # Each kill comes after so many more migrations were done.
-AFTER = (1, 12, 25)
+AFTER = (1, 8, 15)
 
 
 def migrate(url: str, data: Path, *arguments: str) -> subprocess.Popen[bytes]:
