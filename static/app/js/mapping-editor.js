@@ -15,10 +15,10 @@ function freeId() {
 }
 
 function add(after) {
-  const html = document.getElementById("rule-template").innerHTML.replaceAll("rNEW", freeId());
-  const holder = document.createElement("div");
-  holder.innerHTML = html;
-  const row = holder.firstElementChild;
+  const id = freeId();
+  const row = document.getElementById("rule-template").content.firstElementChild.cloneNode(true);
+  for (const element of [row, ...row.querySelectorAll("*")])
+    for (const attribute of element.attributes) attribute.value = attribute.value.replaceAll("rNEW", id);
   if (after) after.after(row);
   else list().append(row);
   row.querySelector("input:not([type=hidden])").focus();
