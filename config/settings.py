@@ -8,6 +8,7 @@ from pathlib import Path
 import environ
 
 from config.database import postgres_options
+from config.own_servers import own_servers
 from config.secrets import ensure_secrets
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -268,6 +269,13 @@ SANDBOX_PORT = env.int("SIGNALBOX_SANDBOX_PORT", default=PORT + 1)
 SANDBOX_TOKEN = _secrets["SIGNALBOX_SANDBOX_TOKEN"]
 _demo_addresses = (f"127.0.0.1:{SANDBOX_PORT}", f"127.0.0.1:{PORT}") if DEMO else ()
 EGRESS_ALLOW = (*env.list("SIGNALBOX_EGRESS_ALLOW", default=[]), *_demo_addresses)
+# The demo shows how its own API is read; nobody else's connectors reach what this instance itself runs on.
+OWN_SERVERS = own_servers(
+    database=DATABASES["default"],
+    urls=(BROKER_URL, env.str("CACHE_URL", default="")),
+    web=None if DEMO else (HOST, PORT),
+    excused=env.list("SIGNALBOX_EGRESS_OWN", default=[]),
+)
 FILE_ROOT = Path(env.str("SIGNALBOX_FILE_ROOT", default=str(DATA_DIR / "files"))).resolve()
 LEASE_SECONDS = env.float("SIGNALBOX_LEASE_SECONDS", default=10.0)
 SLICE_SECONDS = env.float("SIGNALBOX_SLICE_SECONDS", default=30.0)

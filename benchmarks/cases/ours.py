@@ -38,6 +38,7 @@ def set_up(given: argparse.Namespace, folder: str) -> None:
         "SIGNALBOX_DATA": folder,
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "SIGNALBOX_EGRESS_ALLOW": given.allow,
+        "SIGNALBOX_EGRESS_OWN": given.allow,
         "SIGNALBOX_FILE_ROOT": str(Path(given.root).resolve().parent),
         "SIGNALBOX_LOG_LEVEL": "WARNING",
     }

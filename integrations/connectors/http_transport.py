@@ -18,8 +18,8 @@ from typing import Any
 import httpcore2
 import httpx2
 
-from integrations.egress import Resolver, checked_addresses
-from integrations.errors import ADDRESS_BLOCKED, TLS_FAILED, NeedsPerson
+from integrations.egress import Resolver, checked_addresses, connect_checked
+from integrations.errors import TLS_FAILED, NeedsPerson
 
 SocketOptions = Iterable[tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]]
 
@@ -113,15 +113,14 @@ class CheckedBackend(httpcore2.NetworkBackend):
         socket_options: SocketOptions | None = None,  # noqa: ARG002 - as above
     ) -> BoundedStream:
         addresses = checked_addresses(host, port, self._allow, resolver=self._resolver)
-        error: OSError = OSError("no address")
-        for address in addresses:
-            try:
-                return self._remember(BoundedStream(self._connect(address, port, timeout), self._deadline))
-            except OSError as failed:
-                error = failed
-        if isinstance(error, TimeoutError):
+        try:
+            sock = connect_checked(addresses, port, lambda: self._deadline.bound(timeout))
+        except TimeoutError as error:
             raise httpcore2.ConnectTimeout(str(error)) from error
-        raise httpcore2.ConnectError(str(error)) from error
+        except OSError as error:
+            raise httpcore2.ConnectError(str(error)) from error
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return self._remember(BoundedStream(sock, self._deadline))
 
     def abort(self) -> None:
         """End what is in flight: a read in another thread returns at once."""
@@ -129,14 +128,6 @@ class CheckedBackend(httpcore2.NetworkBackend):
             for stream in self._streams:
                 stream.abort()
             self._streams.clear()
-
-    def _connect(self, address: str, port: int, timeout: float | None) -> socket.socket:
-        sock = socket.create_connection((address, port), self._deadline.bound(timeout))
-        if sock.getpeername()[0] != address:
-            sock.close()
-            raise NeedsPerson(ADDRESS_BLOCKED, "The connection did not end at the address that was checked.")
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return sock
 
     def _remember(self, stream: BoundedStream) -> BoundedStream:
         with self._lock:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from integrations.egress.address import Endpoint, netloc, parse_host, parse_url
+from integrations.egress.connecting import connect_checked, open_checked_socket
 from integrations.egress.guard import (
-    Resolver,
     check_url,
     check_url_syntax,
     checked_addresses,
     is_allowed,
     resolve_checked,
-    system_resolver,
 )
+from integrations.egress.own import OWN_SERVERS
+from integrations.egress.resolver import Resolver, system_resolver
 
 __all__ = [
+    "OWN_SERVERS",
     "Endpoint",
     "Resolver",
     "check_url",
     "check_url_syntax",
     "checked_addresses",
+    "connect_checked",
     "is_allowed",
     "netloc",
+    "open_checked_socket",
     "parse_host",
     "parse_url",
     "resolve_checked",

@@ -5,93 +5,20 @@ The caller connects to the returned address itself, never to the name again, so 
 
 from __future__ import annotations
 
-import queue
-import socket
-import threading
-from collections.abc import Callable
 from ipaddress import ip_address
 
 from integrations.egress.address import Endpoint, netloc, parse_host, parse_port, parse_url
+from integrations.egress.own import OWN_SERVERS
+from integrations.egress.resolver import Resolver, system_resolver
 from integrations.egress.table import IPAddress, Verdict, judge
-from integrations.errors import ADDRESS_BLOCKED, HOST_NOT_FOUND, TIMED_OUT, NeedsPerson, RetryLater
+from integrations.errors import ADDRESS_BLOCKED, HOST_NOT_FOUND, NeedsPerson
 
-Resolver = Callable[[str, int], tuple[str, ...]]
-
-RESOLVE_SECONDS = 5.0
 # Ports of services that are not HTTP: a request line sent there can be read as their commands.
-NOT_HTTP_PORTS = frozenset(
-    int(port)
-    for port in [
-        "1",
-        "7",
-        "9",
-        "11",
-        "13",
-        "19",
-        "20",
-        "21",
-        "22",
-        "23",
-        "25",
-        "53",
-        "69",
-        "79",
-        "110",
-        "111",
-        "119",
-        "135",
-        "139",
-        "143",
-        "389",
-        "445",
-        "465",
-        "513",
-        "514",
-        "515",
-        "587",
-        "636",
-        "873",
-        "993",
-        "995",
-        "1433",
-        "1521",
-        "2049",
-        "3306",
-        "3389",
-        "4369",
-        "5432",
-        "5672",
-        "6379",
-        "9042",
-        "11211",
-        "25672",
-        "27017",
-    ]
+_NOT_HTTP = (
+    "1 7 9 11 13 19 20 21 22 23 25 53 69 79 110 111 119 135 139 143 389 445 465 513 514 515 587 636 873 993 995 "
+    "1433 1521 2049 3306 3389 4369 5432 5672 6379 9042 11211 25672 27017"
 )
-
-
-def system_resolver(host: str, port: int) -> tuple[str, ...]:
-    """Every A and AAAA address of `host` in the order that the system prefers; bounded by `RESOLVE_SECONDS`.
-
-    getaddrinfo knows no deadline, so a thread of its own asks; one that never ends is left behind, as a daemon.
-    """
-    answers: queue.SimpleQueue[tuple[str, ...] | OSError] = queue.SimpleQueue()
-
-    def ask() -> None:
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            answers.put(tuple(dict.fromkeys(str(entry[4][0]) for entry in found)))
-        except OSError as error:
-            answers.put(error)
-
-    threading.Thread(target=ask, name="egress-resolve", daemon=True).start()
-    try:
-        answer = answers.get(timeout=RESOLVE_SECONDS)
-    except queue.Empty:
-        raise RetryLater(TIMED_OUT, f"The name {host} was not resolved within {RESOLVE_SECONDS:g} s.") from None
-    if isinstance(answer, OSError):
-        raise _not_found(host, answer) from None
-    return answer
+NOT_HTTP_PORTS = frozenset(map(int, _NOT_HTTP.split()))
 
 
 def checked_addresses(
@@ -109,6 +36,7 @@ def checked_addresses(
     allowed = is_allowed(name, port, allow)
     for address in addresses:
         _require(address, netloc(name, port), allowed=allowed)
+        _refuse_own(address, port, netloc(name, port))
     return tuple(dict.fromkeys(_plain_text(address) for address in addresses))
 
 
@@ -156,13 +84,16 @@ def _require(address: IPAddress, where: str, *, allowed: bool) -> None:
         raise NeedsPerson(ADDRESS_BLOCKED, f"{where} leads to a private or loopback address.")
 
 
+def _refuse_own(address: IPAddress, port: int, where: str) -> None:
+    if OWN_SERVERS.hold(address, port):
+        raise NeedsPerson(
+            ADDRESS_BLOCKED,
+            f"{where} is a server that holds the state of this instance.",
+            what_to_do="Use a server of its own for data; SIGNALBOX_EGRESS_OWN names one that must serve for both.",
+        )
+
+
 def _plain_text(address: IPAddress) -> str:
     """The text to connect to; a mapped address is reached as the IPv4 address that was judged."""
     mapped = address.ipv4_mapped if address.version == 6 else None
     return str(mapped or address)
-
-
-def _not_found(host: str, error: OSError) -> NeedsPerson | RetryLater:
-    if error.errno == socket.EAI_AGAIN:
-        return RetryLater(HOST_NOT_FOUND, f"The name {host} could not be resolved just now.")
-    return NeedsPerson(HOST_NOT_FOUND, f"The name {host} cannot be resolved.")

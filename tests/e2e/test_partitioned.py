@@ -35,6 +35,7 @@ def product(
         "SIGNALBOX_RECONCILE_SECONDS": "0.5",
         "SIGNALBOX_WORKER_CONCURRENCY": "2",
         "SIGNALBOX_EGRESS_ALLOW": f"127.0.0.1:{postgres_server.port}",
+        "SIGNALBOX_EGRESS_OWN": f"127.0.0.1:{postgres_server.port}",
     }
     with running_product(tmp_path_factory.mktemp("partitioned"), **settings) as found:
         cut_small(found)

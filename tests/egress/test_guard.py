@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from integrations.egress import Resolver, check_url, checked_addresses, guard, is_allowed, resolve_checked
+from integrations.egress import Resolver, check_url, checked_addresses, is_allowed, resolve_checked, resolver
 from integrations.errors import ADDRESS_BLOCKED, ADDRESS_INVALID, HOST_NOT_FOUND, TIMED_OUT, NeedsPerson, RetryLater
 
 
@@ -116,7 +116,7 @@ def test_a_failed_lookup_says_whether_to_try_again(
 @pytest.mark.fault("F46")
 def test_a_resolver_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     released = threading.Event()
-    monkeypatch.setattr(guard, "RESOLVE_SECONDS", 0.05)
+    monkeypatch.setattr(resolver, "RESOLVE_SECONDS", 0.05)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_kwargs: released.wait(10) and [])
     with pytest.raises(RetryLater) as caught:
         resolve_checked("slow.example", 443, ())

@@ -127,6 +127,7 @@ def _environment(folder: Path, server: Server) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "SIGNALBOX_DATA": str(folder / "data"),
         "SIGNALBOX_EGRESS_ALLOW": f"127.0.0.1:{server.folder.port}",
+        "SIGNALBOX_EGRESS_OWN": f"127.0.0.1:{server.folder.port}",
         "SIGNALBOX_LOG_LEVEL": "WARNING",
         "DATABASE_URL": server.address("control"),
         "BROKER_URL": "signalbox-fs://",

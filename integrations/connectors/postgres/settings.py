@@ -109,7 +109,8 @@ def _host(settings: Mapping[str, Any]) -> str:
     if not host or any(letter in host for letter in "/\\@, ="):
         message = "The host must be one host name or address; a socket directory or a list of hosts is refused."
         raise NeedsPerson(SETTINGS_INVALID, message, setting="host")
-    return host
+    # The name in its one form: what is checked is what libpq reads.
+    return egress.parse_host(host)
 
 
 def _database(settings: Mapping[str, Any]) -> str:
