@@ -155,11 +155,15 @@ class Limits:
 
 @dataclass(frozen=True)
 class BadRecord:
-    """A piece of the source that could not become a row: the raw text (at most 64 KiB) and why."""
+    """A piece of the source that could not become a row: the raw text (at most 64 KiB) and why.
+
+    `origin` is the dead letter that it is, where it was read from those.
+    """
 
     raw: str
     reason: str
     code: str = "answer_undecodable"
+    origin: str = ""
 
 
 @dataclass(frozen=True)
@@ -168,6 +172,7 @@ class Batch:
 
     `records` may have 0 rows (a cursor can move without records). `bad` are records that did not decode.
     `read_bytes` counts bytes of the source. `progress` is the share of the source read so far, 0 to 1, where known.
+    `origins` are the ids of the dead letters that the records are, one each, where they were read from those.
     """
 
     records: pa.RecordBatch
@@ -175,6 +180,7 @@ class Batch:
     bad: tuple[BadRecord, ...] = ()
     read_bytes: int = 0
     progress: float | None = None
+    origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

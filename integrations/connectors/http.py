@@ -23,13 +23,12 @@ import httpx2
 from accounts.errors import SignalboxError
 from integrations.connectors.base import Limits
 from integrations.connectors.gate import OPEN_GATE, Gate, Leave
+from integrations.connectors.http_body import large_headers, read_body
 from integrations.connectors.http_transport import CheckedTransport
 from integrations.domain.retry import RetryAction, RetryRule, decide, parse_retry_after
 from integrations.egress import Resolver, check_url_syntax, system_resolver
 from integrations.errors import (
     ADDRESS_INVALID,
-    ANSWER_TOO_LARGE,
-    ANSWER_UNDECODABLE,
     CREDENTIAL_REFUSED,
     RATE_LIMITED,
     REDIRECT_REFUSED,
@@ -46,11 +45,6 @@ from integrations.errors import (
 PATIENCE_SECONDS = 5.0
 # An answer that trickles in may take this many times the read timeout in all.
 WHOLE_ANSWER_TIMEOUTS = 4
-# Decoded bytes for each byte received; small answers may compress better than that.
-MAX_RATIO = 100
-RATIO_FREE_BYTES = 1024 * 1024
-CHUNK_BYTES = 256 * 1024
-DECODABLE = frozenset(("", "identity", "gzip", "deflate"))
 HEADERS = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": "signalbox"}
 
 Params = Sequence[tuple[str, str]]
@@ -215,7 +209,7 @@ class HttpClient:
             response = self._client.send(request, stream=True)
             try:
                 _require_success(call, response)
-                body = self._body(call, response)
+                body = read_body(response, call.name, self._limits.max_answer_bytes)
             finally:
                 response.close()
         except (httpx2.HTTPError, httpcore2.NetworkError, httpcore2.ProtocolError, httpcore2.TimeoutException) as error:
@@ -230,23 +224,6 @@ class HttpClient:
         except (httpx2.InvalidURL, UnicodeEncodeError, ValueError):
             raise NeedsPerson(ADDRESS_INVALID, f"{call.name} cannot be sent: its address is not valid.") from None
         return request
-
-    def _body(self, call: Call, response: httpx2.Response) -> bytes:
-        """The decoded body, stopped at the limits while it arrives, whatever its headers promise."""
-        if response.headers.get("content-encoding", "").strip().lower() not in DECODABLE:
-            raise NeedsPerson(ANSWER_UNDECODABLE, f"{call.name} answered in an encoding that was not asked for.")
-        body = bytearray()
-        for chunk in response.iter_bytes(CHUNK_BYTES):
-            body += chunk
-            if len(body) > self._limits.max_answer_bytes:
-                limit = self._limits.max_answer_bytes
-                raise NeedsPerson(ANSWER_TOO_LARGE, f"{call.name} answered with more than {limit:,} bytes.")
-            if len(body) > RATIO_FREE_BYTES and len(body) > MAX_RATIO * response.num_bytes_downloaded:
-                raise NeedsPerson(
-                    ANSWER_TOO_LARGE,
-                    f"{call.name} answered with bytes that grow more than {MAX_RATIO} times when unpacked.",
-                )
-        return bytes(body)
 
 
 @functools.cache
@@ -289,8 +266,8 @@ def _refusal(call: Call, status: int) -> NeedsPerson:
 
 
 def _classified(call: Call, error: Exception) -> NeedsPerson | RetryLater:
-    if isinstance(error, httpx2.DecodingError):
-        return NeedsPerson(ANSWER_UNDECODABLE, f"{call.name} answered with bytes that cannot be unpacked.")
+    if getattr(error.__cause__, "error_status_hint", 0) == 431:  # h11: more than it takes of one event
+        return large_headers(call.name)
     if isinstance(error, httpcore2.ConnectTimeout):
         return RetryLater(TIMED_OUT, f"{call.name}: no connection in time.", may_have_arrived=False)
     if isinstance(error, httpcore2.TimeoutException):

@@ -13,7 +13,8 @@ from typing import Any
 import msgspec
 
 from integrations.connectors.http import Answer
-from integrations.errors import ANSWER_UNDECODABLE, RECORDS_NOT_FOUND, NeedsPerson
+from integrations.connectors.rest_api.depth import MAX_DEPTH, is_too_deep
+from integrations.errors import ANSWER_TOO_LARGE, ANSWER_UNDECODABLE, RECORDS_NOT_FOUND, NeedsPerson
 
 # The envelope is decoded twice, by msgspec to find the records and by `json` to be strict: cut out what is larger.
 CUT_OUT_BYTES = 64
@@ -44,14 +45,16 @@ class Page:
 def take_apart(answer: Answer, record_path: str, where: str) -> Page:
     """The page in `answer`; `where` names the stream in messages.
 
-    Raises NeedsPerson(ANSWER_UNDECODABLE) for what is not strict JSON, and NeedsPerson(RECORDS_NOT_FOUND) where the
-    record path does not lead to a list.
+    Raises NeedsPerson(ANSWER_UNDECODABLE) for what is not strict JSON, NeedsPerson(ANSWER_TOO_LARGE) for what is nested
+    too deep, and NeedsPerson(RECORDS_NOT_FOUND) where the record path does not lead to a list.
     """
     _require_json_type(answer, where)
     body = answer.body.removeprefix(b"\xef\xbb\xbf")
     try:
         found = _find(body, record_path)
         rows = [] if found is None else _LIST.decode(found)
+        if is_too_deep(body, len(rows)):
+            raise NeedsPerson(ANSWER_TOO_LARGE, f"The answer for {where} is nested more than {MAX_DEPTH} levels deep.")
         envelope = _envelope(body, found)
     except msgspec.ValidationError:
         raise _not_found(body, record_path, where) from None

@@ -13,6 +13,7 @@ import msgspec
 import pyarrow as pa
 
 from integrations.connectors.rest_api.answer import refuse_constant, refuse_doubles
+from integrations.errors import ANSWER_TOO_LARGE, NeedsPerson
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 NAMED_TYPES: Mapping[str, pa.DataType] = {
@@ -28,10 +29,14 @@ MAJORITY = 0.9
 TIMESTAMP_TEXT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(?P<zone>Z|[+-]\d\d:?\d\d)?", re.ASCII)
 DATE_TEXT = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 SAMPLE_RECORDS = 1000
+MAX_COLUMNS = 2000
 
 
 def infer(rows: Sequence[msgspec.Raw], declared: Mapping[str, str]) -> pa.Schema | None:
-    """The schema of the records in `rows`, columns in the order of appearance, or None without one good record."""
+    """The schema of the records in `rows`, columns in the order of appearance, or None without one good record.
+
+    Raises NeedsPerson(ANSWER_TOO_LARGE) where there are more fields than a table can have columns.
+    """
     kinds: dict[str, Counter[str]] = {}
     records = [record for record in map(load_record, rows[:SAMPLE_RECORDS]) if record is not None]
     for record in records:
@@ -41,6 +46,12 @@ def infer(rows: Sequence[msgspec.Raw], declared: Mapping[str, str]) -> pa.Schema
         return None
     for name in declared:
         kinds.setdefault(name, Counter())
+    if len(kinds) > MAX_COLUMNS:
+        raise NeedsPerson(
+            ANSWER_TOO_LARGE,
+            f"The records have {len(kinds):,} different fields; a stream has at most {MAX_COLUMNS:,}.",
+            what_to_do="Correct the record path of the stream: an object with values as names is no list of records.",
+        )
     return pa.schema(
         [(name, NAMED_TYPES[declared[name]] if name in declared else column_type(kinds[name])) for name in kinds]
     )
