@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Protocol
+from uuid import UUID
 
-from django.db import models, transaction
+from django.db import transaction
 from django.utils import timezone
 
-from accounts import request_context
+from accounts import audit_keys, request_context
+from accounts.domain.audit_chain import signature
 from accounts.models import AuditCounter, AuditEntry, Workspace
-from accounts.models.audit import INSTANCE_SCOPE
+from accounts.models.audit import INSTANCE_SCOPE, columns_of
 
 Values = Mapping[str, object]
 # Names under which a value is never written, whoever passes it.
@@ -47,22 +50,23 @@ def record(
     _refuse_secrets(before, after)
     context = request_context.current()
     actor = context.find_actor()
-    return AuditEntry.objects.create(
+    entry = AuditEntry(
         workspace=workspace,
-        seq=_next_seq(workspace),
         at=timezone.now(),
         actor=actor.user,
-        actor_label=actor.label[:_LABEL_LENGTH],
+        actor_label=_text(actor.label)[:_LABEL_LENGTH],
         token=actor.token,
-        ip=context.ip,
+        ip=context.ip or None,
         action=action,
         object_type=type_name(object),
         object_id="" if object.pk is None else str(object.pk),
-        object_label=str(object)[:_LABEL_LENGTH],
+        object_label=_text(str(object))[:_LABEL_LENGTH],
         before=_plain(before),
         after=_plain(after),
         request_id=context.request_id,
     )
+    _chain(entry)
+    return entry
 
 
 def type_name(object: Auditable) -> str:  # noqa: A002 - as in `record`
@@ -71,14 +75,25 @@ def type_name(object: Auditable) -> str:  # noqa: A002 - as in `record`
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 
-def _next_seq(workspace: Workspace | None) -> int:
-    """The UPDATE locks the counter's row until the transaction ends: no gap, and no entry out of order."""
-    scope = INSTANCE_SCOPE if workspace is None else workspace.pk
-    counter = AuditCounter.objects.filter(pk=scope)
-    if not counter.update(last=models.F("last") + 1):
+def _chain(entry: AuditEntry) -> None:
+    """Number, sign and store an entry; its scope's counter stays locked until the transaction ends."""
+    scope = entry.workspace_id or INSTANCE_SCOPE
+    head = _locked_head(scope)
+    signing = audit_keys.current()
+    entry.seq, entry.prev, entry.key_id = head.last + 1, head.mac, signing.id
+    entry.mac = signature(signing.key, columns_of(entry), entry.prev)
+    entry.save(force_insert=True)
+    AuditCounter.objects.filter(pk=scope).update(last=entry.seq, mac=entry.mac)
+
+
+def _locked_head(scope: UUID) -> AuditCounter:
+    """SQLite knows no row locks; there the whole transaction holds the one for writing from its start."""
+    counters = AuditCounter.objects.select_for_update()
+    head = counters.filter(pk=scope).first()
+    if head is None:
         AuditCounter.objects.get_or_create(pk=scope)
-        counter.update(last=models.F("last") + 1)
-    return counter.values_list("last", flat=True).get()
+        head = counters.get(pk=scope)
+    return head
 
 
 def _refuse_secrets(*sides: Values | None) -> None:
@@ -89,14 +104,24 @@ def _refuse_secrets(*sides: Values | None) -> None:
 
 
 def _plain(values: Values | None) -> dict[str, object] | None:
-    return None if values is None else {name: _json(value) for name, value in values.items()}
+    return None if values is None else {_text(str(name)): _json(value) for name, value in values.items()}
 
 
 def _json(value: object) -> object:
-    if value is None or isinstance(value, bool | int | float):
+    """A value that both databases give back as it was written: it is signed before it is stored."""
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int):
+        return int(value)  # an enum's number, without its name
+    if isinstance(value, float) and isfinite(value):
+        return int(value) if value.is_integer() else value
     if isinstance(value, Mapping):
         return _plain(value)
     if isinstance(value, list | tuple | set | frozenset):
         return [_json(item) for item in value]
-    return str(value)
+    return _text(str(value))
+
+
+def _text(value: str) -> str:
+    """What no database stores (a zero character, half of a surrogate pair) must not keep an entry out."""
+    return value.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()

@@ -1,16 +1,20 @@
-"""Writes sign-ins, failed sign-ins, sign-outs and password changes to the audit log."""
+"""Writes sign-ins, failed sign-ins, sign-outs and password changes to the audit log; keeps its triggers in place."""
 
 from __future__ import annotations
 
 from allauth.account.signals import password_changed, password_reset
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
-from django.db import transaction
+from django.db import connections, transaction
+from django.db.migrations.recorder import MigrationRecorder
+from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 
 from accounts import audit
-from accounts.models import Membership, User, Workspace
+from accounts.models import Membership, User, Workspace, audit_guard
 from accounts.models.user import normal_email
 from accounts.request_context import Actor, acting_as
+
+_TRIGGERS = ("accounts", "0004_audit_triggers")
 
 
 @receiver(user_logged_in)
@@ -44,6 +48,15 @@ def _password_changed(user: User, **_: object) -> None:
 def _password_reset(user: User, **_: object) -> None:
     with acting_as(user):
         _record("user.password_reset", user)
+
+
+@receiver(post_migrate)
+def _guard_audit_log(using: str, **_: object) -> None:
+    """A migration that alters a table makes it anew on SQLite, and its triggers are gone."""
+    connection = connections[using]
+    installed = _TRIGGERS in MigrationRecorder(connection).applied_migrations()
+    if installed and audit_guard.missing(connection):
+        audit_guard.install(connection)
 
 
 def _record(action: str, user: User) -> None:

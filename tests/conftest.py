@@ -1,5 +1,6 @@
 """What every test may ask for: private servers, and the small world of workspaces and people."""
 
+from tests.flushing import flushable_audit_log
 from tests.rabbitmq import rabbitmq_server
 from tests.servers import browser, chromium_page, postgres_database, postgres_server, redis_server
 from tests.world import world
@@ -7,6 +8,7 @@ from tests.world import world
 __all__ = [
     "browser",
     "chromium_page",
+    "flushable_audit_log",
     "postgres_database",
     "postgres_server",
     "rabbitmq_server",

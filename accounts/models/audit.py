@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC
 from typing import Any, NoReturn, Self
 from uuid import UUID
 
 from django.db import models
 
+from accounts.domain.audit_chain import Columns, plain_ip
 from accounts.models.api_token import ApiToken
 from accounts.models.base import new_id
 from accounts.models.user import User
@@ -25,6 +27,9 @@ class AuditCounter(models.Model):
 
     scope = models.UUIDField(primary_key=True)
     last = models.PositiveBigIntegerField(default=0)
+    # The signature of the last entry, which the next one signs along. The defaults of the database let the release
+    # before this one go on while it is replaced.
+    mac = models.CharField(max_length=64, blank=True, db_default="", default="")
 
     def __str__(self) -> str:
         return f"{self.scope}: {self.last}"
@@ -69,6 +74,10 @@ class AuditEntry(models.Model):
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
     request_id = models.CharField(max_length=64, blank=True)
+    # domain.audit_chain: the signature of the entry before, this one's, and the master key that it comes from.
+    prev = models.CharField(max_length=64, blank=True, db_default="", default="")
+    mac = models.CharField(max_length=64, blank=True, db_default="", default="")
+    key_id = models.CharField(max_length=8, blank=True, db_default="", default="")
 
     objects = AuditQuerySet.as_manager()
 
@@ -100,3 +109,29 @@ class AuditEntry(models.Model):
     def delete(self, *_: object, **__: object) -> NoReturn:
         """Refused."""
         raise AppendOnlyError("audit entries are never deleted")
+
+
+def columns_of(entry: AuditEntry) -> Columns:
+    """What the chain signs of an entry; migrations call it, too."""
+    return Columns(
+        id=entry.id.hex,
+        workspace=_hex(entry.workspace_id),
+        seq=entry.seq,
+        at=entry.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f"),
+        actor=_hex(entry.actor_id),
+        actor_label=entry.actor_label,
+        token=_hex(entry.token_id),
+        ip=plain_ip(entry.ip) if entry.ip else None,
+        action=entry.action,
+        object_type=entry.object_type,
+        object_id=entry.object_id,
+        object_label=entry.object_label,
+        before=entry.before,
+        after=entry.after,
+        request_id=entry.request_id,
+        key_id=entry.key_id,
+    )
+
+
+def _hex(key: UUID | None) -> str | None:
+    return None if key is None else key.hex
