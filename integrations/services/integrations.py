@@ -84,7 +84,8 @@ def activate_version(
 
     Raises Conflict (`approval_needed`) where the policy asks for a second person and `approval` is not theirs.
 
-    Where the source, its stream or the cursor field differ, the stored cursor means nothing any more and is reset.
+    Where the source, its stream or the cursor field differ, the stored cursor means nothing any more and is reset. Then
+    it raises Conflict while a run is active, which would go on under the new checkpoint and store its old place there.
     """
     if version.integration_id != deployment.integration_id:
         raise Invalid(INPUT_INVALID, "The version belongs to another integration.")
@@ -93,9 +94,13 @@ def activate_version(
         locked = Deployment.objects.select_for_update().select_related("version").get(pk=deployment.pk)
         before = locked.version
         if _reads_of(before) != _reads_of(version):
+            _refuse_active(locked)
             locked.cursor, locked.cursor_at, locked.epoch = None, None, locked.epoch + 1
+        if (before.source_id, before.source_stream) != (version.source_id, version.source_stream):
+            # The columns of another stream are no change of this one's.
+            locked.source_columns = None
         locked.version = version
-        locked.save(update_fields=["version", "cursor", "cursor_at", "epoch", "updated_at"])
+        locked.save(update_fields=["version", "cursor", "cursor_at", "epoch", "source_columns", "updated_at"])
         _tell(
             locked.integration,
             "integration.version_activated",
@@ -122,8 +127,7 @@ def reset_checkpoint(*, deployment: Deployment, reason: str) -> None:
         raise Invalid(INPUT_INVALID, "Say why.", fields={"reason": "A reason is required; it stands in the audit log."})
     with transaction.atomic():
         locked = Deployment.objects.select_for_update().get(pk=deployment.pk)
-        if Run.objects.filter(deployment=locked, state__in=ACTIVE_STATES).exists():
-            raise Conflict(STATE_CONFLICT, "A run is active.", what_to_do="Wait for it to end, or cancel it.")
+        _refuse_active(locked)
         before = locked.cursor
         locked.cursor, locked.cursor_at, locked.epoch = None, None, locked.epoch + 1
         locked.save(update_fields=["cursor", "cursor_at", "epoch", "updated_at"])
@@ -146,8 +150,9 @@ def change_integration(*, integration: Integration, description: str, policy: Po
 def delete_integration(*, integration: Integration) -> None:
     """Delete an integration with its versions, runs and dead letters. Refused while a run is active."""
     with transaction.atomic():
-        if Run.objects.filter(deployment__integration=integration, state__in=ACTIVE_STATES).exists():
-            raise Conflict(STATE_CONFLICT, "A run is active.", what_to_do="Wait for it to end, or cancel it.")
+        # Nothing starts between the question and the deletion: a start waits for these locks.
+        for deployment in Deployment.objects.select_for_update().filter(integration=integration).order_by("pk"):
+            _refuse_active(deployment)
         _tell(integration, "integration.deleted", before={"name": integration.name})
         Run.objects.filter(deployment__integration=integration).delete()
         Deployment.objects.filter(integration=integration).delete()
@@ -218,6 +223,12 @@ def _add_version(integration: Integration, flow: Flow, *, number: int, user: Use
     values = {part.name: getattr(flow, part.name) for part in fields(flow)}
     values |= {"primary_key": list(flow.primary_key), "key": list(flow.key)}
     return IntegrationVersion.objects.create(integration=integration, number=number, created_by=user, **values)
+
+
+def _refuse_active(deployment: Deployment) -> None:
+    """Raise Conflict while a run is active; the caller has locked the deployment, so none starts meanwhile."""
+    if Run.objects.filter(deployment=deployment, state__in=ACTIVE_STATES).exists():
+        raise Conflict(STATE_CONFLICT, "A run is active.", what_to_do="Wait for it to end, or cancel it.")
 
 
 def _reads_of(version: IntegrationVersion) -> tuple[object, ...]:

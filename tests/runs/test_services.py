@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -13,10 +14,21 @@ from django.utils import timezone
 from accounts.errors import Conflict, Invalid
 from accounts.models import AuditEntry, Workspace
 from integrations import encryption
+from integrations.domain.lifecycle import RunState
 from integrations.domain.schedule import ScheduleKind, Timetable
-from integrations.models import Connector, Credential, CredentialVersion, Deployment, Policy, Run, Schedule
+from integrations.models import (
+    Connector,
+    Credential,
+    CredentialVersion,
+    Deployment,
+    IntegrationVersion,
+    Policy,
+    Run,
+    Schedule,
+    SchemaChange,
+)
 from integrations.models.integration import ReadMode
-from integrations.services import credentials, integrations, policies, schedules, ticking
+from integrations.services import credentials, integrations, pausing, policies, runs, schedules, ticking
 from integrations.services.connectors import ConnectorInput, delete_connector, save_connector
 from tests.runs.conftest import MAPPING, Bench
 from tests.runs.listed import World
@@ -187,6 +199,46 @@ def test_activating_a_version_of_another_stream_resets_the_cursor(
     version = integrations.add_version(integration=deployment.integration, flow=full, user=None)
     reset = integrations.activate_version(deployment=kept, version=version)
     assert (kept.cursor, kept.epoch, reset.cursor, reset.epoch) == ({"row": 5}, 0, None, 1)
+
+
+def version_of_stream(deployment: Deployment, connector: Connector, stream: str) -> IntegrationVersion:
+    """A version that reads another stream, incrementally."""
+    flow = integrations.Flow(
+        connector, stream, connector, "rows_out", MAPPING, "incremental", cursor_field="id", write_mode="append"
+    )
+    return integrations.add_version(integration=deployment.integration, flow=flow, user=None)
+
+
+@pytest.mark.parametrize("pause", [False, True])
+def test_no_version_of_another_stream_becomes_active_under_a_run_that_would_store_its_old_place(
+    make_bench: Callable[..., Bench], connector: Connector, outside: World, settings: Any, pause: bool
+) -> None:
+    bench = make_bench(read_mode="incremental", cursor_field="id")
+    outside.rows = [{"id": number, "amount": "1"} for number in range(30)]
+    settings.SLICE_SECONDS = 0
+    run = bench.work(bench.start(), slices=1)
+    version = version_of_stream(bench.deployment, connector, "other_rows")
+    if pause:
+        pausing.pause_run(run=run)
+    with pytest.raises(Conflict, match="A run is active"):
+        integrations.activate_version(deployment=bench.deployment, version=version)
+    runs.cancel_run(run=run)
+    reset = integrations.activate_version(deployment=bench.deployment, version=version)
+    assert (reset.cursor, reset.epoch, bench.start().start_cursor) == (None, 1, None)
+
+
+def test_another_stream_s_columns_are_no_schema_change(
+    make_bench: Callable[..., Bench], connector: Connector, outside: World
+) -> None:
+    bench = make_bench()
+    outside.rows = [{"id": 1, "amount": "1"}]
+    bench.work(bench.start())
+    version = version_of_stream(bench.deployment, connector, "other_rows")
+    integrations.activate_version(deployment=bench.deployment, version=version)
+    outside.schema = pa.schema([pa.field("id", pa.string()), pa.field("amount", pa.float64())])
+    outside.rows = [{"id": "1", "amount": 1.0}]
+    assert bench.work(bench.start()).state == RunState.SUCCEEDED
+    assert not SchemaChange.objects.exists()
 
 
 def test_a_checkpoint_is_reset_with_a_reason_and_not_during_a_run(bench: Bench) -> None:
