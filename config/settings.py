@@ -245,6 +245,7 @@ SPECTACULAR_SETTINGS = {
         "DriftKind": "integrations.api.choices.DRIFT_KINDS",
         "DriftState": "integrations.api.choices.DRIFT_STATES",
         "GuaranteeName": "integrations.api.choices.GUARANTEES",
+        "Outcome": "integrations.api.choices.OUTCOMES",
         "RunState": "integrations.api.choices.RUN_STATES",
         "ScheduleKind": "integrations.api.choices.SCHEDULE_KINDS",
         "SettingKind": "integrations.api.choices.SETTING_KINDS",

@@ -8,7 +8,7 @@ from integrations.connectors.base import SettingKind
 from integrations.domain.blackout import Inside
 from integrations.domain.drift import DriftKind, DriftState
 from integrations.domain.guarantee import Guarantee, Verdict, WriteMode
-from integrations.domain.lifecycle import BatchState, DeadLetterState, RunState, Trigger
+from integrations.domain.lifecycle import BatchState, DeadLetterState, Outcome, RunState, Trigger
 from integrations.domain.mapping import ProblemCode
 from integrations.domain.misfire import Misfire
 from integrations.domain.schedule import ScheduleKind
@@ -22,6 +22,7 @@ def _values(kind: type[StrEnum]) -> Choices:
 
 BATCH_STATES = _values(BatchState)
 DEAD_LETTER_STATES = _values(DeadLetterState)
+OUTCOMES = _values(Outcome)
 DRIFT_KINDS = _values(DriftKind)
 DRIFT_STATES = _values(DriftState)
 GUARANTEES = _values(Guarantee)

@@ -166,6 +166,11 @@ _dead_letters = [
     path("dead-letters/discard/", DeadLetterView.as_view({"post": "discard"}), name="api-dead-letters-discard"),
     path("dead-letters/<uuid:letter_id>/", DeadLetterView.as_view({"get": "retrieve"}), name="api-dead-letter"),
     path(
+        "dead-letters/<uuid:letter_id>/lineage/",
+        DeadLetterView.as_view({"get": "lineage"}),
+        name="api-dead-letter-lineage",
+    ),
+    path(
         "dead-letters/<uuid:letter_id>/payload/",
         DeadLetterView.as_view({"get": "payload", "put": "correct"}),
         name="api-dead-letter-payload",

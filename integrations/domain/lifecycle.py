@@ -63,6 +63,14 @@ class DeadLetterState(StrEnum):
     DISCARDED = "discarded"
 
 
+class Outcome(StrEnum):
+    """What became of a dead letter that was sent again; what was set aside again is a letter of its own."""
+
+    WRITTEN = "written"
+    FILTERED = "filtered"
+    SET_ASIDE = "set_aside"
+
+
 def may_become(state: RunState, target: RunState) -> bool:
     """Say whether a run in `state` may change to `target`."""
     return target in TRANSITIONS[state]

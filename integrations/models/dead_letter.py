@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
-from integrations.domain.lifecycle import DeadLetterState
+from accounts.models import Workspace
+from integrations.domain.lifecycle import BatchState, DeadLetterState, Outcome
 from integrations.models.base import WorkspaceManager, WorkspaceModel
 from integrations.models.integration import Integration
-from integrations.models.run import Run
+from integrations.models.run import Run, RunBatch
 
 # What a redrive can take: a record as it was read, or one that a person made of what was read.
 REDRIVABLE = Q(is_record=True) | ~Q(edited="")
@@ -23,10 +24,28 @@ def with_words(words: str) -> Q:
     return found
 
 
+def standing_twice() -> Q:
+    """Letters that a redrive set aside in a batch of which is not known yet whether it counts.
+
+    Until it is, the letter that they came from stands for the record.
+    """
+    unsettled = RunBatch.objects.filter(run=OuterRef("run"), number=OuterRef("batch_number"), state=BatchState.PREPARED)
+    return Q(origin__isnull=False) & Q(Exists(unsettled))
+
+
+class DeadLetterManager(WorkspaceManager["DeadLetter"]):
+    """Letters as people know them: each record that was set aside once."""
+
+    def of(self, workspace: Workspace) -> models.QuerySet[DeadLetter]:
+        """The letters of a workspace, without those that stand there twice."""
+        return self.filter(workspace=workspace).exclude(standing_twice())
+
+
 class DeadLetter(WorkspaceModel):
     """`payload` is the record as it was read (JSON), encrypted and bound to this row; `field` and `reason` say why.
 
     `edited` is the record as a person corrected it, encrypted too; empty where nobody did. What was read stays.
+    A redriven letter has its `outcome`; where it was set aside again, a letter of that run has it as its `origin`.
     """
 
     integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="dead_letters")
@@ -46,9 +65,16 @@ class DeadLetter(WorkspaceModel):
     )
     edited_at = models.DateTimeField(null=True, blank=True)
     redrive = models.ForeignKey(Run, null=True, blank=True, on_delete=models.SET_NULL, related_name="redriven_letters")
+    outcome = models.CharField(
+        max_length=10, choices=[(o.value, o.value) for o in Outcome], blank=True, default="", db_default=""
+    )
+    # Without a constraint: letters are deleted by the thousand, and one may outlive the letter that it came from.
+    origin = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="again"
+    )
     resolved_at = models.DateTimeField(null=True, blank=True)
 
-    objects = WorkspaceManager["DeadLetter"]()
+    objects = DeadLetterManager()
 
     class Meta:
         ordering = ["-id"]

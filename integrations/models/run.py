@@ -129,7 +129,8 @@ class Run(WorkspaceModel):
 class RunBatch(models.Model):
     """One batch: prepared before it is sent, committed after the destination has it.
 
-    `letters` are the dead letters that a redrive's batch sends, until it is committed.
+    `letters` are the dead letters that a redrive's batch sends, and `filtered_letters` those of them that the mapping
+    left out, until it is committed.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -146,6 +147,7 @@ class RunBatch(models.Model):
     read_bytes = models.BigIntegerField(default=0)
     progress = models.FloatField(null=True, blank=True)
     letters = models.JSONField(default=list, blank=True)
+    filtered_letters = models.JSONField(null=True, blank=True)
     prepared_at = models.DateTimeField(auto_now_add=True)
     committed_at = models.DateTimeField(null=True, blank=True)
 

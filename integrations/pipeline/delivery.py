@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
-
 from accounts.errors import SignalboxError
 from integrations.connectors.base import Refused, Writer
 from integrations.errors import (
@@ -52,7 +50,7 @@ def deliver(parcel: Parcel, writer: Writer, log: RunLog) -> None:
         log.interrupted(parcel.number, done, refused, may_have_arrived=_may_have_arrived(error))
         raise
     reach("after_write")
-    log.commit(parcel.number, tuple(_aside(parcel.records, each) for each in refused))
+    log.commit(parcel.number, tuple(_aside(parcel, each) for each in refused))
 
 
 def _may_have_arrived(error: SignalboxError) -> bool:
@@ -63,6 +61,7 @@ def _may_have_arrived(error: SignalboxError) -> bool:
     return error.code not in _NOT_ACTED_ON
 
 
-def _aside(records: pa.RecordBatch, refused: Refused) -> Aside:
-    payload = records.slice(refused.row, 1).to_pylist()[0]
-    return Aside(payload, refused.code, "", refused.reason)
+def _aside(parcel: Parcel, refused: Refused) -> Aside:
+    payload = parcel.records.slice(refused.row, 1).to_pylist()[0]
+    origin = parcel.origins[refused.row] if parcel.origins else ""
+    return Aside(payload, refused.code, "", refused.reason, origin=origin)

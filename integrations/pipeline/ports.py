@@ -23,18 +23,25 @@ class SliceEnd(StrEnum):
 
 @dataclass(frozen=True)
 class Aside:
-    """A record on its way to the dead letters. `payload` is its fields, or {"raw": text} where none could be told."""
+    """A record on its way to the dead letters. `payload` is its fields, or {"raw": text} where none could be told.
+
+    `origin` is the dead letter that was sent again and is set aside again.
+    """
 
     payload: Mapping[str, Any]
     code: str
     field: str
     reason: str
     is_record: bool = True
+    origin: str = ""
 
 
 @dataclass(frozen=True)
 class PreparedBatch:
-    """What is stored here before the batch is sent: `read = written + len(aside) + filtered`."""
+    """What is stored here before the batch is sent: `read = written + len(aside) + filtered`.
+
+    `filtered_origins` are the dead letters among the filtered records.
+    """
 
     number: int
     cursor: Cursor
@@ -44,6 +51,7 @@ class PreparedBatch:
     aside: tuple[Aside, ...]
     read_bytes: int
     progress: float | None
+    filtered_origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,7 @@ class Parcel:
     """A batch for a remote destination, as it is stored before it is sent: its content, and the source's records.
 
     Row by row the records are those of the content. Of its parts `done` were answered, which refused `refused`.
+    `origins` are the dead letters that the records are, row by row, where a redrive sends them.
     """
 
     number: int
@@ -58,6 +67,7 @@ class Parcel:
     records: pa.RecordBatch
     done: int = 0
     refused: tuple[Refused, ...] = ()
+    origins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

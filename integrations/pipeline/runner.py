@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import pyarrow as pa
 
-from integrations.connectors.base import Batch, Commit, Connector, Cursor, ReadRequest, Writer, WriteRequest
+from integrations.connectors.base import Batch, Commit, Connector, Content, ReadRequest, Writer, WriteRequest
 from integrations.errors import RECORD_REFUSED, RecordsRefused
 from integrations.faultpoints import reach
 from integrations.pipeline.delivery import deliver
@@ -91,7 +92,7 @@ def move_batch(run: str, number: int, batch: MappedBatch, writer: Writer, log: R
     aside = _set_aside(batch)
     content = writer.compose(records, commit)
     if content is not None:
-        parcel = Parcel(number, content, batch.source.records.take(batch.mapped.accepted_rows))
+        parcel = _parcel(number, content, batch)
         log.prepare(_prepared(number, batch, records, aside), parcel)
         return deliver(parcel, writer, log)
     log.prepare(_prepared(number, batch, records, aside))
@@ -101,9 +102,7 @@ def move_batch(run: str, number: int, batch: MappedBatch, writer: Writer, log: R
     except RecordsRefused:
         kept, refused = _sift(writer, records)
         refused_aside = tuple(
-            Aside(
-                _payload(batch.source.records, batch.mapped.accepted_rows[row].as_py()), error.code, "", error.message
-            )
+            _aside(batch.source, batch.mapped.accepted_rows[row].as_py(), error.code, "", error.message)
             for row, error in refused
         )
         records = kept
@@ -124,20 +123,36 @@ def _prepared(number: int, batch: MappedBatch, records: pa.RecordBatch, aside: t
         aside=aside,
         read_bytes=source.read_bytes,
         progress=source.progress,
+        filtered_origins=_filtered_origins(batch),
     )
 
 
+def _filtered_origins(batch: MappedBatch) -> tuple[str, ...]:
+    """The dead letters that the mapping's filter left out."""
+    kept = {*batch.mapped.accepted_rows.to_pylist(), *(item.row for item in batch.mapped.rejected)}
+    return tuple(origin for row, origin in enumerate(batch.source.origins) if row not in kept)
+
+
+def _parcel(number: int, content: Content, batch: MappedBatch) -> Parcel:
+    source, rows = batch.source, batch.mapped.accepted_rows
+    origins = tuple(source.origins[row] for row in cast(list[int], rows.to_pylist())) if source.origins else ()
+    return Parcel(number, content, source.records.take(rows), origins=origins)
+
+
 def _set_aside(batch: MappedBatch) -> tuple[Aside, ...]:
-    undecodable = tuple(Aside({"raw": bad.raw}, bad.code, "", bad.reason, is_record=False) for bad in batch.source.bad)
+    undecodable = tuple(
+        Aside({"raw": bad.raw}, bad.code, "", bad.reason, is_record=False, origin=bad.origin)
+        for bad in batch.source.bad
+    )
     rejected = tuple(
-        Aside(_payload(batch.source.records, item.row), item.code, item.field, item.reason)
-        for item in batch.mapped.rejected
+        _aside(batch.source, item.row, item.code, item.field, item.reason) for item in batch.mapped.rejected
     )
     return undecodable + rejected
 
 
-def _payload(records: pa.RecordBatch, row: int) -> Cursor:
-    return records.slice(row, 1).to_pylist()[0]
+def _aside(source: Batch, row: int, code: str, field: str, reason: str) -> Aside:
+    origin = source.origins[row] if source.origins else ""
+    return Aside(source.records.slice(row, 1).to_pylist()[0], code, field, reason, origin=origin)
 
 
 def _sift(writer: Writer, records: pa.RecordBatch) -> tuple[pa.RecordBatch, list[tuple[int, RecordsRefused]]]:

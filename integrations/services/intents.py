@@ -30,11 +30,12 @@ _REASON = "It was sent again, and the answer to an earlier send is not known."
 class _Stored(msgspec.Struct, frozen=True, array_like=True):
     data: bytes
     records: bytes
+    origins: tuple[str, ...] = ()
 
 
 def store(batch: RunBatch, parcel: Parcel, *, owner: str, guarantee: Guarantee, after: Any) -> None:
     """Keep a prepared batch's exact content. Raises NeedsPerson(BATCH_TOO_LARGE)."""
-    plain = msgspec.msgpack.encode(_Stored(parcel.content.data, _to_bytes(parcel.records)))
+    plain = msgspec.msgpack.encode(_Stored(parcel.content.data, _to_bytes(parcel.records), parcel.origins))
     if len(plain) > MOST_BYTES:
         raise NeedsPerson(
             BATCH_TOO_LARGE,
@@ -62,6 +63,7 @@ def parcel_of(intent: BatchIntent) -> Parcel:
         records=_from_bytes(stored.records),
         done=intent.done,
         refused=tuple(Refused(*each) for each in intent.refused),
+        origins=stored.origins,
     )
 
 

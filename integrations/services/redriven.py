@@ -60,13 +60,12 @@ class RedrivenRecords:
         total = DeadLetter.objects.filter(redrive=self._run).count()
         done = 0
         rate = self._records_per_second()
-        while letters := self._next(after, min(BATCH_LETTERS, rate)):
+        while letters := self._next(after, min(BATCH_LETTERS, rate, request.batch_records)):
             began = time.monotonic()
-            rows = [record_of(letter) for letter in letters]
-            records, bad = rows_to_batch(rows, request.schema)
-            after = str(letters[-1].pk)
             done += len(letters)
-            yield Batch(records, {"after": after}, bad, progress=min(1.0, done / total))
+            batch = _batch_of(letters, request.schema, progress=min(1.0, done / total))
+            after = batch.cursor["after"]
+            yield batch
             time.sleep(max(0.0, began + len(letters) / rate - time.monotonic()))
 
     def open_writer(self, _: WriteRequest) -> AbstractContextManager[Writer]:
@@ -88,6 +87,15 @@ class RedrivenRecords:
         return list(letters.order_by("id")[:most])
 
 
+def _batch_of(letters: Sequence[DeadLetter], schema: pa.Schema, *, progress: float) -> Batch:
+    """The letters' records, and of each the letter that it is, so that what is set aside again can name it."""
+    ids = [str(letter.pk) for letter in letters]
+    records, bad = rows_to_batch([record_of(letter) for letter in letters], schema, ids)
+    unfit = {each.origin for each in bad}
+    origins = tuple(letter for letter in ids if letter not in unfit)
+    return Batch(records, {"after": ids[-1]}, bad, progress=progress, origins=origins)
+
+
 def schema_of(letters: QuerySet[DeadLetter]) -> pa.Schema:
     """The schema of the newest run that set one of these letters aside."""
     origin = Run.objects.filter(dead_letters__in=letters).exclude(schema="").order_by("-id")
@@ -102,15 +110,22 @@ def decode_schema(stored: str) -> pa.Schema:
     return pa.ipc.read_schema(pa.py_buffer(b64decode(stored)))
 
 
-def rows_to_batch(rows: Sequence[dict[str, Any]], schema: pa.Schema) -> tuple[pa.RecordBatch, tuple[BadRecord, ...]]:
-    """Rows of JSON values as one record batch of `schema`; a row that does not fit becomes a bad record."""
+def rows_to_batch(
+    rows: Sequence[dict[str, Any]], schema: pa.Schema, letters: Sequence[str] = ()
+) -> tuple[pa.RecordBatch, tuple[BadRecord, ...]]:
+    """Rows of JSON values as one record batch of `schema`; a row that does not fit becomes a bad record.
+
+    `letters` are the ids of the dead letters that the rows are, where they are some.
+    """
     good: list[dict[str, Any]] = []
     bad: list[BadRecord] = []
-    for row in rows:
+    for place, row in enumerate(rows):
         try:
             good.append(_in_types(row, schema))
         except ValueError as error:
-            bad.append(BadRecord(str(row)[:65_536], str(error)[:300], RECORD_REFUSED))
+            # As JSON, so that whoever corrects it by hand finds its fields filled in.
+            raw = msgspec.json.encode(row).decode()[:65_536]
+            bad.append(BadRecord(raw, str(error)[:300], RECORD_REFUSED, letters[place] if letters else ""))
     return pa.RecordBatch.from_pylist(good, schema=schema), tuple(bad)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
+from uuid import UUID
 
 import msgspec
 import structlog
@@ -155,6 +156,7 @@ class DatabaseRunLog:
         reach("after_prepare")
 
     def sending(self, number: int, part: int, refused: Sequence[Refused]) -> None:
+                filtered_letters=list(batch.filtered_origins) or None,
         """Say that a part is sent next; where a second send would be stored twice, that is stored first."""
         self._heartbeat.check()
         if self._guarantee is Guarantee.APPEND_ONLY:
@@ -320,3 +322,4 @@ def letter_binding(letter: DeadLetter) -> str:
     return encryption.associated_data(
         workspace=letter.workspace_id, table="dead_letter", row=letter.pk, field="payload"
     )
+            origin_id=UUID(aside.origin) if aside.origin else None,

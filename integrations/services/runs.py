@@ -16,7 +16,7 @@ from accounts import audit
 from accounts.errors import STATE_CONFLICT, Conflict
 from accounts.models import User
 from integrations import events
-from integrations.domain.lifecycle import ACTIVE_STATES, DeadLetterState, RunState, Trigger
+from integrations.domain.lifecycle import ACTIVE_STATES, DeadLetterState, Outcome, RunState, Trigger
 from integrations.hints import hint
 from integrations.models import DeadLetter, Deployment, Run, RunBatch
 from integrations.models.integration import ReadMode
@@ -184,6 +184,20 @@ def note_redriven(batch: RunBatch) -> None:
 
 
 def reopen_letters(run_id: UUID) -> None:
+    An earlier run's may be open again by now, or discarded; one that was discarded stays so.
+    """
+    if not batch.letters:
+        return
+    sent = DeadLetter.objects.filter(pk__in=batch.letters).exclude(state=DeadLetterState.REDRIVEN)
+    again = DeadLetter.objects.filter(run=batch.run_id, batch_number=batch.number, origin__isnull=False)
+    sent.update(outcome=Outcome.WRITTEN, redrive=batch.run_id)
+    if batch.filtered_letters:
+        sent.filter(pk__in=batch.filtered_letters).update(outcome=Outcome.FILTERED)
+    sent.filter(pk__in=list(again.values_list("origin_id", flat=True))).update(outcome=Outcome.SET_ASIDE)
+    sent.filter(state__in=[DeadLetterState.REDRIVING, DeadLetterState.OPEN]).update(
+        state=DeadLetterState.REDRIVEN, resolved_at=Now()
+    )
+    RunBatch.objects.filter(pk=batch.pk).update(letters=[], filtered_letters=None)
     """Letters that a redrive run took and did not send go back to open."""
     DeadLetter.objects.filter(redrive_id=run_id, state=DeadLetterState.REDRIVING).update(
         state=DeadLetterState.OPEN, redrive=None

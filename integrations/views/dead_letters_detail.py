@@ -20,6 +20,7 @@ from integrations.domain.lifecycle import DeadLetterState
 from integrations.domain.mapping.reads import columns_read
 from integrations.forms import dead_letter as forms
 from integrations.models import DeadLetter, Deployment
+from integrations.services.dead_letter_lineage import lineage_of
 from integrations.services.dead_letters import payload_of, record_of
 from integrations.services.masking import shown_record
 
@@ -74,6 +75,7 @@ def dead_letter_detail(request: WorkspaceRequest, letter_id: UUID) -> HttpRespon
         "failing": failing_part(letter),
         "active_version": deployment.values_list("version__number", flat=True).first(),
         "is_open": letter.state == DeadLetterState.OPEN,
+        "lineage": lineage_of(letter),
         **_neighbours(request, letter),
     }
     if request.access.allows("deadletter.payload.read"):

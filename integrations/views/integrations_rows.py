@@ -13,6 +13,7 @@ from integrations.connectors import registry
 from integrations.domain.lifecycle import DeadLetterState
 from integrations.forms.integration_filter import NEVER, STALE
 from integrations.models import DeadLetter, Deployment, Integration, Run
+from integrations.models.dead_letter import standing_twice
 from integrations.views.integrations_words import schedule_words
 
 _HIDDEN = ("schema", "cursor", "start_cursor")
@@ -100,4 +101,4 @@ def _row(integration: Integration, deployment: Deployment, runs: dict[UUID, Run]
 
 
 def _open_letters() -> QuerySet[DeadLetter]:
-    return DeadLetter.objects.filter(state=DeadLetterState.OPEN)
+    return DeadLetter.objects.filter(state=DeadLetterState.OPEN).exclude(standing_twice())

@@ -202,3 +202,13 @@ def test_dead_letters_are_filtered(api: Api, worked: Run, flow: Flow) -> None:
     assert count(state="open") == count(integration=flow.integration) == count(run=str(worked.pk)) == 1
     assert count(code="conversion_failed") == 1
     assert count(state="discarded") == count(run=flow.integration) == count(code="other") == 0
+
+
+def test_a_letter_says_where_it_came_from_and_what_became_of_it(api: Api, worked: Run, flow: Flow) -> None:
+    work(api.made("dead-letters/redrive/", {"integration": flow.integration, "all": True})["id"])
+    new, old = api.get("dead-letters/", state=["open", "redriven"]).json()["results"]
+    assert (old["outcome"], old["became"], new["origin"], new["became"]) == ("set_aside", new["id"], old["id"], None)
+    for each in (old, new):
+        found = api.get(f"dead-letters/{each['id']}/lineage/").json()
+        assert [step["id"] for step in found["letters"]] == [old["id"], new["id"]]
+        assert (found["is_cut"], found["letters"][0]["reason"]) == (False, old["reason"])

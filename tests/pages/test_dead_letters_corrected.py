@@ -185,3 +185,25 @@ def test_the_api_corrects_a_record_and_tries_it(moving: Moving) -> None:
 
 def test_the_api_refuses_a_record_without_fields(moving: Moving) -> None:
     assert call(moving, "PUT", f"{letter_of(moving).pk}/payload/", {"record": {}}).status_code == 400
+
+
+@COMMITTED
+def test_both_letters_of_a_record_that_is_set_aside_again_lead_to_each_other_with_their_reasons(moving: Moving) -> None:
+    old = letter_of(moving)
+    run = moving.work(dead_letters.redrive(deployment=moving.deployment, letter_ids=None, user=None))
+    new = moving.letters()[-1]
+    text = moving.text(f"dead-letters/{old.pk}/")
+    assert "and set aside again as" in text
+    assert f"/dead-letters/{new.pk}/" in text
+    assert text.count("cannot be made into decimal(12,2)") >= 2
+    newer = moving.text(f"dead-letters/{new.pk}/")
+    assert "Came from" in newer
+    assert f"/dead-letters/{old.pk}/" in newer
+    assert f"/runs/{run.pk}/" in newer
+
+
+@COMMITTED
+def test_the_list_shows_a_record_once_that_was_set_aside_again(moving: Moving) -> None:
+    letter_of(moving)
+    moving.work(dead_letters.redrive(deployment=moving.deployment, letter_ids=None, user=None))
+    assert [letter.pk for letter in moving.page("dead-letters/").context["letters"]] == [moving.letters()[-1].pk]

@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from integrations.api.choices import DEAD_LETTER_STATES, OUTCOMES
 from integrations.api.serializers.common import ReasonSerializer, RefSerializer
 from integrations.api.strict import StrictSerializer, WorkspaceField
 from integrations.models import DeadLetter, Integration
@@ -17,14 +18,43 @@ class DeadLetterSerializer(serializers.ModelSerializer[DeadLetter]):
     """Why a record was set aside, without the record."""
 
     integration = RefSerializer(read_only=True)
+    origin = serializers.UUIDField(
+        source="origin_id", read_only=True, allow_null=True, help_text="The letter that was sent again and became this."
+    )
+    outcome = serializers.ChoiceField(choices=OUTCOMES, allow_blank=True, read_only=True)
+    became = serializers.UUIDField(
+        read_only=True, allow_null=True, help_text="The letter that this was set aside again as."
+    )
 
     class Meta:
         model = DeadLetter
         fields = [
-            "id", "integration", "run", "batch_number", "state", "code", "field", "reason", "is_record", "redrive",
-            "created_at", "resolved_at", "edited_at",
+            "id", "integration", "run", "batch_number", "state", "code", "field", "reason", "is_record", "origin",
+            "redrive", "outcome", "became", "created_at", "resolved_at", "edited_at",
         ]  # fmt: skip
         read_only_fields = fields
+
+
+class StepSerializer(serializers.Serializer[Any]):
+    """One letter of a record: why it was set aside, and what became of it."""
+
+    id = serializers.UUIDField()
+    run = serializers.UUIDField(help_text="The run that set it aside.")
+    state = serializers.ChoiceField(choices=DEAD_LETTER_STATES)
+    code = serializers.CharField()
+    field = serializers.CharField()
+    reason = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    redrive = serializers.UUIDField(allow_null=True, help_text="The run that sent it again.")
+    outcome = serializers.ChoiceField(choices=OUTCOMES, allow_blank=True)
+    resolved_at = serializers.DateTimeField(allow_null=True)
+
+
+class LineageSerializer(serializers.Serializer[Any]):
+    """The letters of one record, the oldest first."""
+
+    letters = StepSerializer(many=True)
+    is_cut = serializers.BooleanField(help_text="Older ones are not kept any more.")
 
 
 class PayloadSerializer(serializers.Serializer[Any]):

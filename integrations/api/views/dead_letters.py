@@ -21,6 +21,7 @@ from integrations.api.serializers.runs import RunSerializer
 from integrations.domain.lifecycle import DeadLetterState
 from integrations.models import DeadLetter, Deployment
 from integrations.services import dead_letter_trial, dead_letters
+from integrations.services.dead_letter_lineage import lineage_of, with_successor
 from integrations.services.masking import shown_record
 
 _WITH_RECORD = frozenset({"payload", "correct", "try_redrive"})
@@ -32,6 +33,7 @@ class DeadLetterView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictVie
     permissions = {
         "list": "deadletter.read",
         "retrieve": "deadletter.read",
+        "lineage": "deadletter.read",
         "payload": "deadletter.payload.read",
         "correct": "deadletter.payload.read",
         "try_redrive": "deadletter.redrive",
@@ -45,8 +47,14 @@ class DeadLetterView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictVie
 
     def get_queryset(self) -> QuerySet[DeadLetter]:
         """The letters of the workspace in the address; the payload is read only where it is asked for."""
-        rows = DeadLetter.objects.of(self.workspace).select_related("integration")
+        rows = with_successor(DeadLetter.objects.of(self.workspace)).select_related("integration")
         return rows if self.action in _WITH_RECORD else rows.defer("payload", "edited")
+
+    @extend_schema(responses=shapes.LineageSerializer)
+    def lineage(self, request: Request, workspace: str, letter_id: str) -> Response:  # noqa: ARG002 - DRF passes the address
+        """Where the record was set aside first, and each time again, with the reasons."""
+        found = lineage_of(self.get_object())
+        return Response({"letters": found.to_json(), "is_cut": found.is_cut})
 
     @extend_schema(responses=shapes.PayloadSerializer)
     def payload(self, request: Request, workspace: str, letter_id: str) -> Response:  # noqa: ARG002 - DRF passes the address
