@@ -275,6 +275,21 @@ def test_redrive_sends_the_dead_letters_again_and_settles_them(bench: Bench, out
     assert 4 in ids(outside)
 
 
+def test_a_redrive_of_an_incremental_integration_reads_its_letters_and_leaves_the_checkpoint(
+    make_bench: Callable[..., Bench], outside: World
+) -> None:
+    bench = make_bench(read_mode="incremental", cursor_field="id")
+    outside.rows, outside.refuse = rows(20), frozenset({4})
+    bench.work(bench.start())
+    bench.deployment.refresh_from_db()
+    before, outside.refuse = bench.deployment.cursor, frozenset()
+    run = bench.work(dead_letters.redrive(deployment=bench.deployment, letter_ids=None, user=None))
+    assert (run.state, run.read, run.written) == (RunState.SUCCEEDED, 1, 1)
+    bench.deployment.refresh_from_db()
+    assert before is not None
+    assert bench.deployment.cursor == before
+
+
 def test_letters_of_a_redrive_that_fails_are_open_again(bench: Bench, outside: World) -> None:
     outside.rows, outside.refuse = rows(20), frozenset({4})
     bench.work(bench.start())
