@@ -59,6 +59,11 @@ def edit(*, letter: DeadLetter, record: Mapping[str, Any], user: User | None) ->
                 STATE_CONFLICT, "The letter is not open any more, or somebody else has just corrected it.",
                 what_to_do="Open it again and look at it as it is now.",
             )  # fmt: skip
+        if str(letter.pk) in sent_unsettled(letter.integration_id):
+            raise Conflict(
+                STATE_CONFLICT, "An earlier redrive may have brought the record as it is; a correction could get lost.",
+                what_to_do="Redrive it as it is: that finds out. If it is set aside again, correct what it becomes.",
+            )  # fmt: skip
         names = sorted(name for name in {*before, *record} if before.get(name) != record.get(name))
         audit.record(
             workspace=letter.workspace, action="dead_letter.edited", object=letter,
@@ -67,6 +72,14 @@ def edit(*, letter: DeadLetter, record: Mapping[str, Any], user: User | None) ->
         events.append(workspace=letter.workspace, topic="dead_letter", object_id=letter.pk, kind="dead_letter.edited")
     letter.refresh_from_db()
     return letter
+
+
+def sent_unsettled(integration_id: UUID) -> frozenset[str]:
+    """The ids of letters that redrives of the integration have prepared and perhaps sent, and nobody knows which."""
+    batches = RunBatch.objects.filter(
+        run__deployment__integration=integration_id, run__trigger=Trigger.REDRIVE, state=BatchState.PREPARED
+    )
+    return frozenset(letter for letters in batches.values_list("letters", flat=True) for letter in letters)
 
 
 def _opened(stored: str, binding: str) -> dict[str, Any]:
