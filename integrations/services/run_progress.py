@@ -149,6 +149,7 @@ class DatabaseRunLog:
                 read_bytes=batch.read_bytes,
                 progress=batch.progress,
                 letters=self._redriven_by(batch),
+                filtered_letters=list(batch.filtered_origins) or None,
             )
             DeadLetter.objects.bulk_create(letters, batch_size=500)
             if parcel is not None:
@@ -156,7 +157,6 @@ class DatabaseRunLog:
         reach("after_prepare")
 
     def sending(self, number: int, part: int, refused: Sequence[Refused]) -> None:
-                filtered_letters=list(batch.filtered_origins) or None,
         """Say that a part is sent next; where a second send would be stored twice, that is stored first."""
         self._heartbeat.check()
         if self._guarantee is Guarantee.APPEND_ONLY:
@@ -310,6 +310,7 @@ class DatabaseRunLog:
             field=aside.field[:120],
             reason=aside.reason[:500],
             is_record=aside.is_record,
+            origin_id=UUID(aside.origin) if aside.origin else None,
         )
         letter.payload = encryption.encrypt(
             msgspec.json.encode(aside.payload, enc_hook=str), bound_to=letter_binding(letter)
@@ -322,4 +323,3 @@ def letter_binding(letter: DeadLetter) -> str:
     return encryption.associated_data(
         workspace=letter.workspace_id, table="dead_letter", row=letter.pk, field="payload"
     )
-            origin_id=UUID(aside.origin) if aside.origin else None,

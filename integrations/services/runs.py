@@ -175,15 +175,8 @@ def counts(run: Run) -> dict[str, Any]:
 
 
 def note_redriven(batch: RunBatch) -> None:
-    """The destination has the letters that this batch of a redrive sent; an earlier run's may be open again by now."""
-    if batch.letters:
-        DeadLetter.objects.filter(
-            pk__in=batch.letters, state__in=[DeadLetterState.REDRIVING, DeadLetterState.OPEN]
-        ).update(state=DeadLetterState.REDRIVEN, redrive=batch.run_id, resolved_at=Now())
-        RunBatch.objects.filter(pk=batch.pk).update(letters=[])
+    """Say of each letter that this batch of a redrive sent what became of it.
 
-
-def reopen_letters(run_id: UUID) -> None:
     An earlier run's may be open again by now, or discarded; one that was discarded stays so.
     """
     if not batch.letters:
@@ -198,6 +191,9 @@ def reopen_letters(run_id: UUID) -> None:
         state=DeadLetterState.REDRIVEN, resolved_at=Now()
     )
     RunBatch.objects.filter(pk=batch.pk).update(letters=[], filtered_letters=None)
+
+
+def reopen_letters(run_id: UUID) -> None:
     """Letters that a redrive run took and did not send go back to open."""
     DeadLetter.objects.filter(redrive_id=run_id, state=DeadLetterState.REDRIVING).update(
         state=DeadLetterState.OPEN, redrive=None
