@@ -20,7 +20,7 @@ from integrations.models import DeadLetter, Deployment, Run, RunBatch
 from integrations.models.dead_letter import REDRIVABLE
 from integrations.services.masking import meant_record
 from integrations.services.run_progress import letter_binding
-from integrations.services.runs import start_run
+from integrations.services.runs import Begin, start_run
 
 REDRIVE_AT_MOST = 100_000
 EDITED_BYTES_AT_MOST = 1024 * 1024
