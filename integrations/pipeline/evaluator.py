@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Event, Thread
@@ -16,21 +17,30 @@ from integrations.errors import MAPPING_INVALID, NeedsPerson
 _TABLE = "records"
 _INTERRUPT_EVERY_SECONDS = 0.05
 
+# A database that nobody uses now, by its settings: to open one costs as much as a small run. It has no tables, and its
+# settings are locked, so nothing of the one who used it is left in it.
+_idle: dict[tuple[int, int], duckdb.DuckDBPyConnection] = {}
+# Its threads do not live on in a child.
+os.register_at_fork(after_in_child=_idle.clear)
+
 
 class Evaluator:
-    """One private in-memory database without tables. One thread uses it; `close` ends it."""
+    """One private in-memory database without tables. One thread uses it; `close` ends it or keeps it for the next."""
 
     def __init__(self, *, memory_limit_mb: int = 256, threads: int = 1, timeout_seconds: float = 10) -> None:
         self.memory_bytes = memory_limit_mb * 1024 * 1024
         self._timeout_seconds = timeout_seconds
-        self._is_late = False
-        self._connection = duckdb.connect(":memory:", config=_settings(memory_limit_mb, threads))
-        # Timestamps without a zone are read as UTC; after this line no setting can change any more.
-        self._connection.execute("SET TimeZone = 'UTC'")
-        self._connection.execute("SET lock_configuration = true")
+        self._is_late = self._was_late = False
+        self._kind = (memory_limit_mb, threads)
+        self._database = _idle.pop(self._kind) if self._kind in _idle else _opened(memory_limit_mb, threads)
+        self._is_closed = False
 
     def close(self) -> None:
-        self._connection.close()
+        if self._is_closed:
+            return
+        self._is_closed = True
+        if self._was_late or _idle.setdefault(self._kind, self._database) is not self._database:
+            self._database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -39,6 +49,12 @@ class Evaluator:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        if self._is_closed:
+            raise duckdb.ConnectionException("The evaluator is closed.")
+        return self._database
 
     @contextmanager
     def time_limit(self) -> Iterator[None]:
@@ -74,7 +90,7 @@ class Evaluator:
     def _watch(self, done: Event) -> None:
         if done.wait(self._timeout_seconds):
             return
-        self._is_late = True
+        self._is_late = self._was_late = True
         # An interrupt between two statements is forgotten by DuckDB, so one is not enough.
         while not done.wait(_INTERRUPT_EVERY_SECONDS):
             self._connection.interrupt()
@@ -102,6 +118,14 @@ def _too_slow(seconds: float) -> NeedsPerson:
         f"The mapping took longer than {seconds:g} seconds for one batch: an expression is too slow.",
         what_to_do="Simplify the expressions (patterns first), or read smaller batches.",
     )
+
+
+def _opened(memory_limit_mb: int, threads: int) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(":memory:", config=_settings(memory_limit_mb, threads))
+    # Timestamps without a zone are read as UTC; after this line no setting can change any more.
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET lock_configuration = true")
+    return connection
 
 
 def _settings(memory_limit_mb: int, threads: int) -> dict[str, str | bool | int | float | list[str]]:

@@ -50,11 +50,14 @@ class Asked:
 _survived: deque[Claim] = deque(maxlen=1_000)
 
 
-def claim_run(*, run_id: UUID, worker: str) -> Claim | None:
-    """Take a due run for this worker, on the database's clock; None where it cannot be had."""
+def claim_run(*, run_id: UUID, worker: str, bounded: bool | None = None) -> Claim | None:
+    """Take a due run for this worker, on the database's clock; None where it cannot be had.
+
+    `bounded` is what `is_bounded` has just said, where it was asked.
+    """
     lease = timedelta(seconds=settings.LEASE_SECONDS)
     with transaction.atomic():
-        if is_bounded() and not has_room(run_id):
+        if (is_bounded() if bounded is None else bounded) and not has_room(run_id):
             return None
         taken = Run.objects.filter(DUE, pk=run_id).update(
             state=RunState.RUNNING,
@@ -68,9 +71,10 @@ def claim_run(*, run_id: UUID, worker: str) -> Claim | None:
         )
         if not taken:
             return None
-        run = Run.objects.only("id", "workspace_id", "deployment_id", "claims", "attempt").get(pk=run_id)
-        Deployment.objects.filter(pk=run.deployment_id).update(fence=F("fence") + 1)
-        fence = Deployment.objects.values_list("fence", flat=True).get(pk=run.deployment_id)
+        Deployment.objects.filter(runs=run_id).update(fence=F("fence") + 1)
+        found = Run.objects.select_related("deployment").only("workspace_id", "claims", "deployment__fence")
+        run = found.get(pk=run_id)
+        fence = run.deployment.fence
         Run.objects.filter(pk=run_id).update(fence=fence)
         tell(run, "run.claimed", f"Slice {run.claims} on {worker}.", data={"worker": worker, "slice": run.claims})
     return Claim(run_id, fence)
@@ -158,20 +162,21 @@ def retry_run(claim: Claim, *, error: SignalboxError, delay_seconds: float) -> N
         )
 
 
-def succeed_run(claim: Claim, *, warnings: list[str]) -> None:
-    """End a run as succeeded; each warning is an event and marks the run."""
+def succeed_run(claim: Claim, *, warnings: list[str]) -> int:
+    """End a run as succeeded; each warning is an event and marks the run. Return how many starts it now owes."""
     with transaction.atomic():
         guarded(
             claim, state=RunState.SUCCEEDED, finished_at=Now(), lease_until=None, progress=1.0,
             has_warnings=bool(warnings), error_code="", error_message="", error_what_to_do="",
         )  # fmt: skip
         run = Run.objects.get(pk=claim.run_id)
-        reopen_letters(run.pk)
+        reopen_letters(run)
         for warning in warnings:
             tell(run, "run.warning", warning, level="warning")
         tell(run, "run.succeeded", f"{run.written:,} records written.", data=counts(run))
-        owe_starts(run)
+        owed = owe_starts(run)
         child_stopped(run)
+    return owed
 
 
 def fail_run(claim: Claim, error: SignalboxError) -> None:
@@ -200,7 +205,7 @@ def _end(claim: Claim, state: RunState, kind: str, level: str, error: SignalboxE
             error_code=error.code, error_message=error.message, error_what_to_do=error.what_to_do,
         )  # fmt: skip
         run = Run.objects.get(pk=claim.run_id)
-        reopen_letters(run.pk)
+        reopen_letters(run)
         tell(run, kind, error.message, level=level, data={"code": error.code, **counts(run)})
         if state is RunState.FAILED:
             note_failure(run, error)

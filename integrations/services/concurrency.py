@@ -48,6 +48,7 @@ class Rooms:
     workspaces: frozenset[UUID] = frozenset()
     connectors: frozenset[UUID] = frozenset()
     placed: frozenset[UUID] = frozenset()
+    is_bounded: bool = True
 
     @property
     def is_full(self) -> bool:
@@ -84,7 +85,7 @@ def is_bounded() -> bool:
 def rooms_now() -> Rooms:
     """What is full at this moment. It guides the choice; `has_room` decides."""
     if not is_bounded():
-        return Rooms()
+        return Rooms(is_bounded=False)
     workspaces: dict[UUID, set[UUID]] = defaultdict(set)
     connectors: dict[UUID, set[UUID]] = defaultdict(set)
     for place, workspace, source, destination in (

@@ -52,8 +52,9 @@ from integrations.services.masking import mapper_for
 from integrations.services.owners import former_owners, owner_of
 from integrations.services.policies import effective_policy
 from integrations.services.policy_actions import note_in_run, note_wait
+from integrations.services.policy_places import read_once
 from integrations.services.redriven import RedrivenRecords, decode_schema
-from integrations.services.run_progress import Bounds, DatabaseRunLog, Heartbeat
+from integrations.services.run_progress import COUNTED, Bounds, DatabaseRunLog, Heartbeat
 from integrations.services.verdict import refuse_regressed, refuse_too_many_rejected, warnings_of
 from integrations.services.waiting import loses_no_attempt, wait_or_fail
 
@@ -76,10 +77,11 @@ def work_slice(claim: Claim, draining: Callable[[], bool]) -> RunState | None:
         run = _load(claim.run_id)
         # A worker that slept since its claim would load its successor's fence.
         run.fence = claim.fence
-        policy = effective_policy(
-            workspace=run.workspace, connector=run.version.source, integration=run.deployment.integration
-        )
-        return _work(run, claim, policy, draining)
+        with read_once():
+            policy = effective_policy(
+                workspace=run.workspace, connector=run.version.source, integration=run.deployment.integration
+            )
+            return _work(run, claim, policy, draining)
     except StopRun as error:
         # The run was taken over while this worker was about to say how it ended.
         return _stopped(claim, error)
@@ -255,7 +257,7 @@ def _pinned_schema(run: Run, source: Plugin, policy: EffectivePolicy) -> pa.Sche
 
 
 def _ended(run: Run, claim: Claim, end: SliceEnd, policy: EffectivePolicy) -> RunState:
-    run.refresh_from_db()
+    run.refresh_from_db(fields=COUNTED)
     if end is SliceEnd.WAITING:
         return RunState.RUNNING
     refuse_too_many_rejected(run, policy)
@@ -266,11 +268,12 @@ def _ended(run: Run, claim: Claim, end: SliceEnd, policy: EffectivePolicy) -> Ru
     drift.look_at_misfits(run, policy)
     warnings = warnings_of(run, policy)
     reach("before_finish")
-    claims.succeed_run(claim, warnings=warnings)
+    owed = claims.succeed_run(claim, warnings=warnings)
     if run.batches > 1:
         note_in_run(run, "limit.batch_records", f"cut {run.read:,} records into {run.batches:,} batches")
     reach("after_finish")
-    start_owed(upstream_run=run.pk)
+    if owed:
+        start_owed(upstream_run=run.pk)
     for connector in _used(run):
         note_use(connector=connector)
     return RunState.SUCCEEDED

@@ -50,6 +50,9 @@ def former_owners(run: Run) -> list[str]:
         return sorted({owner_of(left.run) for left in left_prepared(run).filter(run__trigger=Trigger.REDRIVE)})
     top = run.parent or run
     earlier = Run.objects.filter(deployment=run.deployment_id, parent=None, pk__lt=top.pk).order_by("-id")
+    last = earlier.values_list("state", flat=True).first()
+    if last in (None, RunState.SUCCEEDED):
+        return []
     settled = earlier.filter(state=RunState.SUCCEEDED).values_list("pk", flat=True).first()
     open_runs = earlier.filter(pk__gt=settled) if settled else earlier
     used, mine = _keys(open_runs), _keys(Run.objects.filter(pk=top.pk))

@@ -87,7 +87,7 @@ def _claim_oldest(workspace_id: UUID, worker: str, rooms: Rooms) -> Claim | None
             for state in (RunState.QUEUED, RunState.RUNNING)
         ]
         found = sorted((run for run in heads if run), key=lambda run: run.next_attempt_at)
-        return claim_run(run_id=found[0].pk, worker=worker) if found else None
+        return claim_run(run_id=found[0].pk, worker=worker, bounded=rooms.is_bounded) if found else None
 
 
 def reconcile() -> int:

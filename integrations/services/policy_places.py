@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
+from uuid import UUID
 
 from accounts.models import Workspace
 from integrations.domain import policy as rules_of
 from integrations.domain.policy import EffectivePolicy, Level, Value
 from integrations.models import Connector, Integration, Policy
+
+_seen: ContextVar[dict[UUID, Policy | None] | None] = ContextVar("seen_policies", default=None)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,22 @@ def level_of(level: str, policy: Policy) -> Level:
 
 def default_of(workspace: Workspace) -> Policy | None:
     """The policy that holds for the whole workspace, if there is one."""
-    return Policy.objects.of(workspace).filter(is_default=True).first()
+    seen = _seen.get()
+    if seen is None:
+        return Policy.objects.of(workspace).filter(is_default=True).first()
+    if workspace.pk not in seen:
+        seen[workspace.pk] = Policy.objects.of(workspace).filter(is_default=True).first()
+    return seen[workspace.pk]
+
+
+@contextmanager
+def read_once() -> Iterator[None]:
+    """Within this block each workspace's policy is read once: a slice of a run acts under one policy, not under two."""
+    token = _seen.set({})
+    try:
+        yield
+    finally:
+        _seen.reset(token)
 
 
 def laid_over(

@@ -43,6 +43,11 @@ from integrations.services.runs import counts, note_redriven, tell
 
 log = structlog.get_logger(__name__)
 SELF_STOP_SHARE = 0.8
+# What a commit changes in the run's row.
+COUNTED = (
+    "cursor", "batches", "read", "written", "set_aside", "filtered", "read_bytes", "progress", "attempt",
+    "claims_without_progress", "isolation", "has_warnings", "schema", "seq",
+)  # fmt: skip
 
 
 class Heartbeat:
@@ -115,6 +120,7 @@ class DatabaseRunLog:
         self._bounds = bounds
         self._has_grown = False
         self._owner, self._guarantee = "", Guarantee.TRANSACTIONAL
+        self._prepared: RunBatch | None = None
         self._ends_at = time.monotonic() + settings.SLICE_SECONDS
         scope = scope_of(run.scope)
         self._moves_cursor = (
@@ -137,8 +143,9 @@ class DatabaseRunLog:
         letters = [self._letter(batch.number, aside) for aside in batch.aside]
         with transaction.atomic():
             self._guard()
-            self._forget_prepared(batch.number)
-            row = RunBatch.objects.create(
+            if self._prepared is not None and self._prepared.number == batch.number:
+                self._forget(self._prepared)
+            self._prepared = RunBatch.objects.create(
                 run=self._run,
                 number=batch.number,
                 cursor=batch.cursor,
@@ -153,7 +160,9 @@ class DatabaseRunLog:
             )
             DeadLetter.objects.bulk_create(letters, batch_size=500)
             if parcel is not None:
-                intents.store(row, parcel, owner=self._owner, guarantee=self._guarantee, after=self._run.cursor)
+                intents.store(
+                    self._prepared, parcel, owner=self._owner, guarantee=self._guarantee, after=self._run.cursor
+                )
         reach("after_prepare")
 
     def sending(self, number: int, part: int, refused: Sequence[Refused]) -> None:
@@ -174,7 +183,7 @@ class DatabaseRunLog:
         """Count a batch that the destination has, set aside what it refused, and move the cursor."""
         letters = [self._letter(number, aside) for aside in refused]
         with transaction.atomic():
-            batch = RunBatch.objects.get(run=self._run, number=number)
+            batch = self._prepared_batch(number)
             batch.written -= len(letters)
             batch.set_aside += len(letters)
             self._guard(
@@ -199,7 +208,7 @@ class DatabaseRunLog:
             note_redriven(batch)
             if self._guarantee is not Guarantee.TRANSACTIONAL:
                 intents.drop(batch)
-            self._run.refresh_from_db()
+            self._run.refresh_from_db(fields=COUNTED)
             parts = f"{batch.written:,} written, {batch.set_aside:,} set aside, {batch.filtered:,} filtered"
             tell(self._run, "run.progress", f"Batch {number}: {parts}.", data={"batch": number, **counts(self._run)})
             count_in_parent(self._run, batch)
@@ -240,8 +249,9 @@ class DatabaseRunLog:
         with transaction.atomic():
             self._guard()
             pending = intents.pending_of(self._run) or intents.take_over(self._run, self._owner)
+            if pending is None:
+                self._forget_after(self._run.batches)
         if pending is None:
-            self._forget_after(self._run.batches)
             return Position(self._run.batches, self._run.cursor)
         return Position(pending.batch.number, pending.batch.cursor, intents.parcel_of(pending))
 
@@ -255,7 +265,9 @@ class DatabaseRunLog:
             )
         if stored.batch_number > self._run.batches:
             self.commit(stored.batch_number)
-        self._forget_after(stored.batch_number)
+        with transaction.atomic():
+            self._guard()
+            self._forget_after(stored.batch_number)
         return Position(stored.batch_number, stored.cursor)
 
     def _position_of_new_run(self, stored: StoredCheckpoint | None) -> Position:
@@ -263,9 +275,9 @@ class DatabaseRunLog:
             raise NeedsPerson(
                 DESTINATION_REGRESSED, f"The destination has forgotten the {self._run.batches} batches of this run."
             )
-        self._forget_after(0)
         with transaction.atomic():
             self._guard()
+            self._forget_after(0)
             leftovers.settle(self._run, self._owner, stored)
         follows_on = stored is not None and (self._follows_on or stored.run == str(self._run.continues_id))
         return Position(0, stored.cursor if stored and follows_on else self._run.start_cursor)
@@ -281,13 +293,17 @@ class DatabaseRunLog:
         self._has_grown = after.records != before.records
         return after.to_json()
 
-    def _forget_prepared(self, number: int) -> None:
-        RunBatch.objects.filter(run=self._run, number=number, state=BatchState.PREPARED).delete()
-        DeadLetter.objects.filter(run=self._run, batch_number=number).delete()
+    def _prepared_batch(self, number: int) -> RunBatch:
+        mine = self._prepared
+        return mine if mine and mine.number == number else RunBatch.objects.get(run=self._run, number=number)
+
+    def _forget(self, batch: RunBatch) -> None:
+        batch.delete()
+        DeadLetter.objects.filter(run=self._run, batch_number=batch.number).delete()
 
     def _forget_after(self, number: int) -> None:
-        with transaction.atomic():
-            self._guard()
+        """Forget, in a guarded transaction, what an earlier slice prepared; before the first claim there was none."""
+        if self._run.claims > 1:
             RunBatch.objects.filter(run=self._run, number__gt=number).delete()
             DeadLetter.objects.filter(run=self._run, batch_number__gt=number).delete()
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F, Q, UUIDField
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -22,6 +22,7 @@ from integrations.models import DeadLetter, Deployment, Run, RunBatch
 from integrations.models.integration import ReadMode
 from integrations.services.maintenance import hold_of
 
+_NEXT_SEQ = "UPDATE integrations_run SET seq = seq + 1 WHERE id = %s RETURNING seq"
 _BY_HAND = frozenset({Trigger.MANUAL, Trigger.API, Trigger.RETRY})
 
 
@@ -115,19 +116,25 @@ def _record_start(run: Run, deployment: Deployment) -> None:
 
 def tell(run: Run, kind: str, message: str = "", *, level: str = "info", data: dict[str, Any] | None = None) -> None:
     """Append an event of a run, numbered by the run's own counter, in the caller's transaction."""
-    Run.objects.filter(pk=run.pk).update(seq=F("seq") + 1)
-    seq = Run.objects.values_list("seq", flat=True).get(pk=run.pk)
     events.append(
         workspace=run.workspace_id,
         topic="run",
         object_id=run.pk,
         run_id=run.pk,
-        seq=seq,
+        seq=_next_seq(run.pk),
         kind=kind,
         message=message,
         level=level,
         data=data,
     )
+
+
+def _next_seq(run_id: UUID) -> int:
+    """Raise the counter of a run's events and return it, in one statement: every batch of every run does this."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NEXT_SEQ, [UUIDField().get_db_prep_value(run_id, connection)])
+        (seq,) = cursor.fetchone()
+    return int(seq)
 
 
 def cancel_run(*, run: Run) -> Run:
@@ -143,7 +150,7 @@ def cancel_run(*, run: Run) -> Run:
             raise Conflict(STATE_CONFLICT, "The run has ended already.", what_to_do="Nothing is left to cancel.")
         audit.record(workspace=run.workspace, action="run.cancelled", object=run, after={"at_once": bool(ended)})
         if ended:
-            reopen_letters(run.pk)
+            reopen_letters(run)
             tell(run, "run.cancelled", "Cancelled while no worker had it.", level="warning")
         else:
             tell(run, "run.cancel_requested", "Cancel asked for; the worker stops after this batch.", level="warning")
@@ -193,8 +200,9 @@ def note_redriven(batch: RunBatch) -> None:
     RunBatch.objects.filter(pk=batch.pk).update(letters=[], filtered_letters=None)
 
 
-def reopen_letters(run_id: UUID) -> None:
+def reopen_letters(run: Run) -> None:
     """Letters that a redrive run took and did not send go back to open."""
-    DeadLetter.objects.filter(redrive_id=run_id, state=DeadLetterState.REDRIVING).update(
-        state=DeadLetterState.OPEN, redrive=None
-    )
+    if run.trigger == Trigger.REDRIVE:
+        DeadLetter.objects.filter(redrive=run, state=DeadLetterState.REDRIVING).update(
+            state=DeadLetterState.OPEN, redrive=None
+        )

@@ -50,7 +50,7 @@ def warnings_of(run: Run, policy: EffectivePolicy) -> list[str]:
     warnings = []
     if run.set_aside:
         warnings.append(f"{run.set_aside:,} records were set aside; they wait in the dead letters.")
-    if uncertain := UncertainBatch.objects.filter(run=run).aggregate(total=Sum("records"))["total"]:
+    if uncertain := _uncertain_in(run):
         warnings.append(f"{uncertain:,} records may have arrived twice; they are marked as uncertain.")
     verdict = _volume_of(run, policy)
     if verdict and verdict.answer is VolumeAnswer.FAIL:
@@ -58,6 +58,13 @@ def warnings_of(run: Run, policy: EffectivePolicy) -> list[str]:
     if verdict and verdict.answer is VolumeAnswer.WARN:
         warnings.append(verdict.sentence)
     return warnings
+
+
+def _uncertain_in(run: Run) -> int:
+    """How many records may have arrived twice; what finds them marks the run."""
+    if not run.has_warnings:
+        return 0
+    return UncertainBatch.objects.filter(run=run).aggregate(total=Sum("records"))["total"] or 0
 
 
 def _volume_of(run: Run, policy: EffectivePolicy) -> VolumeVerdict | None:

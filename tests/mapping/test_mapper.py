@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from integrations.domain.mapping import FieldRule, Mapping, identity_mapping
 from integrations.errors import NeedsPerson
 from integrations.pipeline.batch import columns_of
+from integrations.pipeline.evaluator import Evaluator
 from integrations.pipeline.mapper import Mapped, Mapper
 
 field = FieldRule.of
@@ -240,3 +241,16 @@ def test_read_is_always_accepted_and_rejected_and_filtered(
     assert len(seen) == len(set(seen))
     assert len(seen) + mapped.filtered == len(rows)
     assert mapped.accepted.num_rows == len(mapped.accepted_rows)
+
+
+def test_a_database_is_used_again_unless_it_had_to_be_interrupted() -> None:
+    with Evaluator() as first:
+        database = first._database
+    with Evaluator() as again, Evaluator() as beside:
+        assert again._database is database
+        assert beside._database is not database
+        again.close()
+    with Evaluator() as late:
+        late._was_late = True
+    with Evaluator() as fresh:
+        assert fresh._database is not late._database
