@@ -16,6 +16,7 @@ from integrations.domain.windows import DEFAULT_WINDOW, WINDOWS, Window
 from integrations.forms.run import RETRYING, in_state
 from integrations.models import Connector, Credential, Freshness, Integration, Run
 from integrations.models.connector import CheckState
+from integrations.services.limits_overview import breakers_of
 from integrations.services.overview import curve_of
 from integrations.views.overview_figures import chart_of, figures_context
 from integrations.views.runs_rows import listed_runs, row_of
@@ -60,10 +61,11 @@ def _figures(request: WorkspaceRequest) -> dict[str, Any]:
 
 
 def _connectors(request: WorkspaceRequest) -> dict[str, Any]:
-    rows = Connector.objects.of(request.workspace).only("name", "check_state", "check_state_since", "check_ms")
-    found = sorted(rows, key=lambda connector: _ORDER[CheckState(connector.check_state)])
-    slowest = max((connector.check_ms or 0 for connector in found), default=0)
-    return {"connectors": found[:CONNECTORS], "connector_count": len(found), "slowest_ms": max(slowest, 1)}
+    rows = list(Connector.objects.of(request.workspace))
+    opened = breakers_of(request.workspace, rows)
+    found = sorted(rows, key=lambda each: (each.pk not in opened, _ORDER[CheckState(each.check_state)]))
+    shown = [(connector, opened.get(connector.pk)) for connector in found[:CONNECTORS]]
+    return {"connectors": shown, "connector_count": len(found)}
 
 
 def _recent(request: WorkspaceRequest) -> dict[str, Any]:

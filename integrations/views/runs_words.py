@@ -11,17 +11,35 @@ from django.utils.safestring import SafeString
 from accounts.errors import Conflict
 from accounts.templatetags.signalbox import number
 from integrations.domain.lifecycle import RunState, Trigger
+from integrations.errors import BREAKER_OPEN, BUDGET_SPENT, RATE_LIMITED, SCHEMA_DRIFTED, SLOTS_TAKEN
 from integrations.models import Run
+
+
+# Where a person goes who wants to act on what a run says.
+_REMEDIES = {
+    SCHEMA_DRIFTED: "columns",
+    BREAKER_OPEN: "limits",
+    BUDGET_SPENT: "limits",
+    RATE_LIMITED: "limits",
+    SLOTS_TAKEN: "limits",
+}
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """`what` stands first and large; `todo` is empty where nothing is left to do."""
+    """`what` stands first and large; `todo` is empty where nothing is left to do.
+
+    `remedy` names the page on which a person acts: the "columns" of the integration, the "limits" that are shared.
+    """
 
     tone: str
     what: str
     todo: str = ""
     code: str = ""
+
+    @property
+    def remedy(self) -> str:
+        return _REMEDIES.get(self.code, "")
 
 
 def verdict_of(run: Run) -> Verdict:
@@ -56,7 +74,8 @@ def _active(run: Run) -> Verdict:
     if run.pause_requested:
         return Verdict("held", "It pauses after the batch that it is working on. Its checkpoint is kept.")
     if run.is_retrying:
-        return Verdict("warn", run.error_message, "Nothing to do: it tries again by itself.", run.error_code)
+        todo = "Nothing to do: it tries again by itself." if run.attempt else run.error_what_to_do
+        return Verdict("warn", run.error_message, todo, run.error_code)
     if run.state == RunState.QUEUED:
         return Verdict("idle", "It waits for a worker.")
     if run.partition_count:

@@ -9,10 +9,13 @@ from django.db.models import F
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from accounts.request_context import Actor, acting_as
 from integrations.domain.lifecycle import RunState
 from integrations.domain.windows import WINDOWS
 from integrations.models import Connector, DeadLetter, Run
 from integrations.models.connector import CheckState
+from integrations.services import breakers
+from integrations.services.connectors import ConnectorInput, save_connector
 from integrations.services.overview import Curve, Figures
 from integrations.services.overview_bars import BARS, letter_bars, slow_bars
 from integrations.views import overview_figures
@@ -23,8 +26,9 @@ from tests.world import World, signed_in
 __all__ = ["moving"]
 # As on every page: session, person, membership, the live tail's end, other workspaces. Then: is there an integration,
 # the sums of two windows with the p95 of the one that has runs, letters, connectors (counted, listed), the curve, two
-# kinds of bars, what is stale, rows, and two counts.
-OVERVIEW_QUERIES = 5 + 1 + 3 + 1 + 2 + 1 + 1 + 2 + 1 + 2
+# kinds of bars, what is stale, rows, two counts, and open circuits.
+OVERVIEW_QUERIES = 5 + 1 + 3 + 1 + 2 + 1 + 1 + 2 + 1 + 2 + 1
+STREAMS = [{"name": "orders", "path": "orders"}]
 HOUR = WINDOWS["1h"]
 NONE, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
@@ -101,11 +105,24 @@ def test_where_no_run_failed_the_page_says_so(moving: Moving) -> None:
     assert "No run has failed" in moving.text("?state=failed")
 
 
+def test_an_open_circuit_stands_above_all_and_is_not_called_healthy(moving: Moving) -> None:
+    workspace = moving.world.workspace
+    given = ConnectorInput("shop", "rest_api", {"base_url": "https://shop.example.org", "streams": STREAMS})
+    with acting_as(Actor(system="test")):
+        shop = save_connector(workspace=workspace, connector=None, given=given)
+        breakers.trip(connector=shop)
+    Connector.objects.filter(pk=shop.pk).update(check_state=CheckState.OK)
+    page = moving.page()
+    assert next(connector.name for connector, _ in page.context["connectors"]) == "shop"
+    assert "circuit open" in page.content.decode()
+    assert "healthy" not in page.content.decode()
+
+
 def test_a_connector_that_fails_stands_first(moving: Moving) -> None:
     workspace = moving.world.workspace
     Connector.objects.create(workspace=workspace, name="a", plugin="files", check_state=CheckState.OK, check_ms=12)
     Connector.objects.create(workspace=workspace, name="z", plugin="files", check_state=CheckState.FAILED)
-    assert [connector.name for connector in moving.page().context["connectors"]] == ["z", "lists", "a"]
+    assert [connector.name for connector, _ in moving.page().context["connectors"]] == ["z", "lists", "a"]
     assert "12 ms" in moving.text()
 
 

@@ -51,6 +51,30 @@ def test_a_failed_run_says_what_happened_what_to_do_and_offers_one_button(moving
     assert "Start again" not in text
 
 
+def test_a_run_that_changed_columns_stopped_leads_to_the_change_first(moving: Moving) -> None:
+    run = moving.start()
+    Run.objects.filter(pk=run.pk).update(
+        state=RunState.FAILED, error_code="schema_drifted", error_message="It is text."
+    )
+    text = moving.text(f"runs/{run.pk}/")
+    assert f"integrations/{moving.deployment.integration_id}/columns/" in text
+    assert text.index("Look at the change") < text.index("Start again")
+
+
+def test_a_run_that_a_limit_keeps_back_waits_and_leads_to_the_limits(moving: Moving) -> None:
+    run = moving.start()
+    words = "What a hand opened, a hand must close."
+    Run.objects.filter(pk=run.pk).update(
+        error_code="breaker_open", error_message="It is open.", error_what_to_do=words, waits_for="breaker"
+    )
+    text = moving.text(f"runs/{run.pk}/")
+    assert words in text
+    assert "waiting" in text
+    assert "Open budgets and breakers" in text
+    assert "tries again by itself" not in text
+    assert "there is room again" not in text
+
+
 def test_a_run_that_failed_at_once_can_only_start_again(moving: Moving) -> None:
     run = failed(moving, after=0)
     text = moving.text(f"runs/{run.pk}/")
