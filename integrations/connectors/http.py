@@ -266,7 +266,7 @@ def _refusal(call: Call, status: int) -> NeedsPerson:
 
 
 def _classified(call: Call, error: Exception) -> NeedsPerson | RetryLater:
-    if getattr(error.__cause__, "error_status_hint", 0) == 431:  # h11: more than it takes of one event
+    if getattr(error.__context__, "error_status_hint", 0) == 431:  # h11: more than it takes of one event
         return large_headers(call.name)
     if isinstance(error, httpcore2.ConnectTimeout):
         return RetryLater(TIMED_OUT, f"{call.name}: no connection in time.", may_have_arrived=False)

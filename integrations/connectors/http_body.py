@@ -47,7 +47,7 @@ def read_body(response: httpx2.Response, name: str, limit: int) -> bytes:
     body = bytearray()
     for piece in raw if encoding in _PLAIN else _unpacked(raw, encoding, name):
         body += piece
-        if len(body) > limit:
+        if max(len(body), response.num_bytes_downloaded) > limit:
             raise _too_large(name, limit)
         if len(body) > RATIO_FREE_BYTES and len(body) > MAX_RATIO * response.num_bytes_downloaded:
             raise NeedsPerson(

@@ -20,10 +20,14 @@ from integrations.connectors.rest_api.incremental import Sweep, WindowState
 from integrations.connectors.rest_api.paging import Position, ProgressGuard, Turn, first_position, total_of, turn
 from integrations.connectors.rest_api.place import Place, from_cursor, to_cursor
 from integrations.connectors.rest_api.schema import infer
-from integrations.errors import PAGE_LIMIT, RECORDS_NOT_FOUND, NeedsPerson
+from integrations.errors import ANSWER_TOO_LARGE, PAGE_LIMIT, RECORDS_NOT_FOUND, NeedsPerson
 
 # A batch is handed on after this long even where it is small, so that progress shows.
 BATCH_SECONDS = 1.0
+
+# A page of many records, each with other fields, becomes a table that is almost empty and far larger than the page.
+FREE_CELLS = 4_000_000
+BYTES_A_CELL = 2
 
 FetchPage = Callable[[Position, str], Page]
 
@@ -183,6 +187,7 @@ class StreamReader:
             self._decoder = PageDecoder(schema)
         if self._decoder is None:
             return Decoded(pa.RecordBatch.from_pylist([], schema=pa.schema([])), ())
+        _require_dense(page, len(self._decoder.schema), self._stream.name)
         return self._decoder.decode(rows)
 
     def _end(self) -> Place:
@@ -235,3 +240,13 @@ def _pieces(decoded: Decoded, skip: int, size: int) -> Iterator[Piece]:
     total = decoded.records.num_rows
     for first in range(skip, max(total, skip + 1), size):
         yield Piece(decoded.records.slice(first, size), decoded.bad if first == 0 else (), first)
+
+
+def _require_dense(page: Page, columns: int, where: str) -> None:
+    cells = len(page.rows) * columns
+    if cells > max(FREE_CELLS, page.byte_count // BYTES_A_CELL):
+        raise NeedsPerson(
+            ANSWER_TOO_LARGE,
+            f"{len(page.rows):,} records of {where} with {columns:,} columns are a table far larger than the answer.",
+            what_to_do="Ask for smaller pages, or correct the record path: values may have been taken for names.",
+        )
