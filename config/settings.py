@@ -287,6 +287,9 @@ RECONCILE_SECONDS = env.float("SIGNALBOX_RECONCILE_SECONDS", default=1.0)
 HEARTBEAT_SECONDS = env.float("SIGNALBOX_HEARTBEAT_SECONDS", default=2.0)
 FRESHNESS_SECONDS = env.float("SIGNALBOX_FRESHNESS_SECONDS", default=10.0)
 RETENTION_SECONDS = env.float("SIGNALBOX_RETENTION_SECONDS", default=3600.0)
+# Where the heads of the audit log are written down, out of reach of the database's superuser, and how often.
+AUDIT_ANCHOR = env.str("SIGNALBOX_AUDIT_ANCHOR", default=f"file:{DATA_DIR / 'audit-anchors.jsonl'}")
+AUDIT_ANCHOR_SECONDS = env.float("SIGNALBOX_AUDIT_ANCHOR_SECONDS", default=60.0)
 # How long a worker that is told to stop may go on with the slice that it runs.
 SHUTDOWN_SECONDS = env.float("SIGNALBOX_SHUTDOWN_SECONDS", default=30.0)
 # A worker that was sent messages for so long, and took none though it was idle, ends and is started again; 0: never.

@@ -8,7 +8,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from accounts.permissions import shell_command
+from accounts.services.audit_anchors import Anchorer
 from config import logging as signalbox_logging
+from config.anchors import destination_of
 from config.connections import keep_open
 from config.heartbeat import process_name
 from config.scheduler import Job, run_loop
@@ -31,6 +33,7 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         name = process_name()
+        anchorer = Anchorer(destination_of(settings.AUDIT_ANCHOR, settings.EGRESS_ALLOW))
         run_loop(
             [
                 Job("heartbeat", settings.HEARTBEAT_SECONDS, lambda: beat("scheduler", name)),
@@ -39,6 +42,7 @@ class Command(BaseCommand):
                 Job("reconcile", settings.RECONCILE_SECONDS, picking.reconcile),
                 Job("freshness", settings.FRESHNESS_SECONDS, freshness.judge_freshness),
                 Job("retention", settings.RETENTION_SECONDS, retention.sweep),
+                Job("anchors", settings.AUDIT_ANCHOR_SECONDS, anchorer.anchor),
             ],
             stop,
         )
