@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+from django.views.decorators.http import require_GET
 
 from accounts.access import access_of
 from accounts.models import User, Workspace
@@ -22,24 +23,28 @@ PING_SECONDS = 10.0
 Show = Callable[[StreamEvent], bytes]
 
 
+@require_GET
 @workspace_view("workspace.read")
 def events_poll(request: WorkspaceRequest) -> HttpResponse:
     """Events after `?after=`, as one frame."""
     return _poll(request, request.workspace, lambda event: event.payload)
 
 
+@require_GET
 @workspace_view("workspace.read")
 def events_stream(request: WorkspaceRequest) -> HttpResponseBase:
     """The same frames as server-sent events."""
     return _stream(request, request.workspace, lambda event: event.payload)
 
 
+@require_GET
 @public_view("follows the status page, which the workspace may open to anybody; refused where it did not")
 def status_poll(request: HttpRequest, workspace: str) -> HttpResponse:
     """Topics that changed after `?after=`."""
     return _poll(request, readable_status(request, workspace), lambda event: event.outline)
 
 
+@require_GET
 @public_view("follows the status page, which the workspace may open to anybody; refused where it did not")
 def status_stream(request: HttpRequest, workspace: str) -> HttpResponseBase:
     """Topics that changed, as server-sent events."""
