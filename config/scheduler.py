@@ -1,14 +1,17 @@
-"""The scheduler's loop: a few jobs, each at its own interval, that go on after an error."""
+"""The scheduler's loops: a few jobs, each at its own interval, that go on after an error."""
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import structlog
 from django.db import close_old_connections
 
 from config.trace import new_trace_id
+
+_PATIENCE_SECONDS = 5.0
 
 logger = structlog.get_logger("signalbox.scheduler")
 
@@ -31,6 +34,19 @@ def run_loop(jobs: Sequence[Job], stop: threading.Event) -> None:
                 _call(job)
                 job.due_at = time.monotonic() + job.every_seconds
         stop.wait(max(0.0, min(job.due_at for job in jobs) - time.monotonic()))
+
+
+@contextmanager
+def beside(jobs: Sequence[Job], stop: threading.Event) -> Iterator[None]:
+    """Call these jobs from a thread of their own while the block lasts, so that a slow one keeps no other waiting."""
+    thread = threading.Thread(target=run_loop, args=(jobs, stop), name="housekeeping", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        # What is cut off in the middle of a job is rolled back, and done by the next one.
+        thread.join(timeout=_PATIENCE_SECONDS)
 
 
 def _call(job: Job) -> None:

@@ -5,7 +5,7 @@ import threading
 import pytest
 from structlog.testing import capture_logs
 
-from config.scheduler import Job, run_loop
+from config.scheduler import Job, beside, run_loop
 
 # The loop closes its connection between jobs, which no open transaction of a test may share.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,6 +47,15 @@ def test_each_job_has_its_own_interval() -> None:
     calls, stop, often = stop_after(5)
     run_loop([Job("seldom", 3600, lambda: seldom.append("called")), often], stop)
     assert (len(seldom), len(calls)) == (1, 5)
+
+
+def test_a_job_that_takes_long_keeps_no_other_waiting() -> None:
+    calls, stop, prompt = stop_after(3)
+    may_end = threading.Event()
+    with beside([Job("slow", 3600, lambda: may_end.wait(20))], stop):
+        run_loop([prompt], stop)
+        assert (len(calls), may_end.is_set()) == (3, False)
+        may_end.set()
 
 
 def test_a_loop_that_was_stopped_calls_nothing() -> None:

@@ -13,7 +13,7 @@ from config import logging as signalbox_logging
 from config.anchors import destination_of
 from config.connections import keep_open
 from config.heartbeat import process_name
-from config.scheduler import Job, run_loop
+from config.scheduler import Job, beside, run_loop
 from integrations.services import chains, freshness, picking, retention, ticking
 from monitoring.services.heartbeats import beat
 
@@ -33,16 +33,19 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         name = process_name()
+        prompt = [
+            Job("heartbeat", settings.HEARTBEAT_SECONDS, lambda: beat("scheduler", name)),
+            Job("tick", settings.TICK_SECONDS, ticking.tick),
+            Job("chains", settings.RECONCILE_SECONDS, chains.start_owed),
+            Job("reconcile", settings.RECONCILE_SECONDS, picking.reconcile),
+        ]
+        # These look at every integration, and may take minutes.
+        thorough = [
+            Job("freshness", settings.FRESHNESS_SECONDS, freshness.judge_freshness),
+            Job("retention", settings.RETENTION_SECONDS, retention.sweep),
+        ]
         anchorer = Anchorer(destination_of(settings.AUDIT_ANCHOR, settings.EGRESS_ALLOW))
-        run_loop(
-            [
-                Job("heartbeat", settings.HEARTBEAT_SECONDS, lambda: beat("scheduler", name)),
-                Job("tick", settings.TICK_SECONDS, ticking.tick),
-                Job("chains", settings.RECONCILE_SECONDS, chains.start_owed),
-                Job("reconcile", settings.RECONCILE_SECONDS, picking.reconcile),
-                Job("freshness", settings.FRESHNESS_SECONDS, freshness.judge_freshness),
-                Job("retention", settings.RETENTION_SECONDS, retention.sweep),
-                Job("anchors", settings.AUDIT_ANCHOR_SECONDS, anchorer.anchor),
-            ],
-            stop,
-        )
+        # The other side may be slow, and nothing else should be late for that.
+        outside = [Job("anchors", settings.AUDIT_ANCHOR_SECONDS, anchorer.anchor)]
+        with beside(thorough, stop), beside(outside, stop):
+            run_loop(prompt, stop)
