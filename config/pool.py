@@ -16,8 +16,17 @@ class PoolWatch:
     def release_lost(self) -> int:
         """End the leases of children that are gone since the last look; return how many runs they held."""
         alive = children()
-        lost, self._known = self._known - alive, alive
-        return release_dead([f"{socket.gethostname()}:{pid}" for pid in lost]) if lost else 0
+        lost = {pid for pid in self._known - alive if not _is_there(pid)}
+        self._known |= alive
+        released = release_dead([f"{socket.gethostname()}:{pid}" for pid in lost]) if lost else 0
+        # Not before: where the database was away, the next look tells of them again.
+        self._known -= lost
+        return released
+
+
+def _is_there(pid: int) -> bool:
+    """Whether the process is there after all: a list that is read while another child ends may lack one that lives."""
+    return Path(f"/proc/{pid}").exists()
 
 
 def children() -> set[int]:

@@ -7,8 +7,10 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
+from django.db import OperationalError
 
 from accounts.models import Workspace
+from config import pool
 from config.pool import PoolWatch, children
 from integrations.models import Connector, Event
 from integrations.services import claims, picking
@@ -45,3 +47,38 @@ def test_a_run_whose_process_died_is_taken_without_waiting_for_its_lease(
     assert taken is not None
     assert (taken.run_id, picking.claim_next(worker="another")) == (held.pk, None)
     assert Event.objects.filter(run_id=held.pk, kind="run.worker_died").count() == 1
+
+
+def test_a_death_that_could_not_be_told_is_told_at_the_next_look(
+    workspace: Workspace, connector: Connector, child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (held,) = crowd(workspace, connector, 1)
+    watch = PoolWatch()
+    claims.claim_run(run_id=held.pk, worker=f"{socket.gethostname()}:{child.pid}")
+    watch.release_lost()
+    child.kill()
+    child.wait()
+    with monkeypatch.context() as away:
+        away.setattr(pool, "release_dead", database_is_away)
+        with pytest.raises(OperationalError):
+            watch.release_lost()
+    assert (watch.release_lost(), watch.release_lost()) == (1, 0)
+
+
+def database_is_away(_: object) -> int:
+    raise OperationalError("the database is away")
+
+
+def test_a_child_that_a_list_has_missed_is_no_death(
+    workspace: Workspace, connector: Connector, child: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (held,) = crowd(workspace, connector, 1)
+    watch = PoolWatch()
+    claims.claim_run(run_id=held.pk, worker=f"{socket.gethostname()}:{child.pid}")
+    watch.release_lost()
+    monkeypatch.setattr(pool, "children", set)
+    assert watch.release_lost() == 0
+    monkeypatch.undo()
+    child.kill()
+    child.wait()
+    assert watch.release_lost() == 1
