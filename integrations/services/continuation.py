@@ -39,7 +39,17 @@ def continue_run(*, run: Run, user: User | None) -> Run:
             "The active version reads something else than this run did.",
             what_to_do="Start a new run, or activate the version of this run first.",
         )
-    return start_run(deployment=deployment, trigger=Trigger.RETRY, user=user, continues=run)
+    return start_run(deployment=deployment, trigger=Trigger.RETRY, user=user, continues=_that_moved(run))
+
+
+def _that_moved(run: Run) -> Run:
+    """The run whose place it is: one that ended before it read anything stands where the one stood that it continues.
+
+    Only that one knows its partitions.
+    """
+    while run.continues is not None and not run.partition_count and not run.run_batches.exists():
+        run = run.continues
+    return run
 
 
 def _newer(run: Run) -> Run | None:

@@ -22,6 +22,7 @@ from integrations.models import Run, RunBatch
 from integrations.models.integration import ReadMode
 from integrations.pipeline.batch import columns_of
 from integrations.services.claims import Claim, guarded
+from integrations.services.partitions import let_go_on
 from integrations.services.policy_actions import note_in_run
 from integrations.services.runs import tell
 
@@ -73,10 +74,8 @@ def resume_partitions(run: Run, claim: Claim) -> bool:
     if not left.exists():
         return True
     with transaction.atomic():
-        paused = list(left.filter(state=RunState.PAUSED).values_list("pk", flat=True))
-        Run.objects.filter(pk__in=paused, state=RunState.PAUSED).update(state=RunState.QUEUED, next_attempt_at=Now())
+        let_go_on(left)
         _wait(claim)
-        transaction.on_commit(lambda: _hint_all(paused))
     return False
 
 

@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 import structlog
 from django.db import IntegrityError, transaction
-from django.db.models import Count
+from django.db.models import Count, Q, QuerySet
 from django.db.models.functions import Now
 
 from accounts import audit
@@ -214,8 +214,13 @@ def _samples(source: Plugin, run: Run, schema: pa.Schema, changes: Iterable[Colu
     return {name: [excerpt(row[name]) for row in rows if row[name] is not None][:SAMPLE_VALUES] for name in wanted}
 
 
+def _letters(run: Run) -> QuerySet[DeadLetter]:
+    """What did not fit in a run; those of a run that was cut are its partitions'."""
+    return DeadLetter.objects.filter(Q(run=run) | Q(run__parent=run), code__in=_MISFITS)
+
+
 def _misfits(run: Run) -> list[str]:
-    rows = DeadLetter.objects.filter(run=run, code__in=_MISFITS).exclude(field="").values("field")
+    rows = _letters(run).exclude(field="").values("field")
     return [row["field"] for row in rows.annotate(count=Count("id")).order_by("field")]
 
 
@@ -223,7 +228,7 @@ def _letter_sample(run: Run, field: str) -> list[str]:
     """Values that did not fit, from the letters of the run."""
     rules = {rule["target"]: rule["expression"] for rule in run.version.mapping.get("fields", [])}
     values = []
-    for letter in DeadLetter.objects.filter(run=run, field=field, code__in=_MISFITS).order_by("id")[:SAMPLE_VALUES]:
+    for letter in _letters(run).filter(field=field).order_by("id")[:SAMPLE_VALUES]:
         record = payload_of(letter)
         values += [excerpt(record[name]) for name in sorted(columns_read(rules.get(field, ""), record))][:1]
     return values

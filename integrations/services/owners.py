@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db.models import QuerySet
+from django.db.models.fields.json import KT
 
 from integrations.domain.lifecycle import ACTIVE_STATES, BatchState, RunState, Trigger
 from integrations.domain.scope import scope_of
@@ -66,5 +67,6 @@ def _of_stream(run: Run, key: str) -> str:
 
 def _keys(tops: QuerySet[Run]) -> set[str]:
     """The keys of the partitions of some runs; the empty one for a run that is read whole."""
-    cut = set(Run.objects.filter(parent__in=tops).values_list("partition__key", flat=True).distinct())
+    # As text: SQLite would tell the key "1" as a number.
+    cut = set(Run.objects.filter(parent__in=tops).values_list(KT("partition__key"), flat=True).distinct())
     return cut | ({""} if tops.filter(partition_count=0).exists() else set())

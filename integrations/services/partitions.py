@@ -6,6 +6,7 @@ A transaction locks a child before its parent, never the other way round. So wha
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import UUID
 
 from django.db import transaction
@@ -73,9 +74,22 @@ def sweep() -> int:
     asked = Run.objects.filter(is_asked, pk__in=waiting)
     stopped = sum(_stop_waiting(parent) for parent in asked[:SWEEP_AT_MOST])
     taken_back = Run.objects.filter(_WAITS, cancel_requested=False, pause_requested=False)
-    paused = Run.objects.filter(state=RunState.PAUSED, parent__in=taken_back.values("pk"))
-    stopped += paused.update(state=RunState.QUEUED, next_attempt_at=Now())
-    return stopped + sum(_settle_alone(pk) for pk in _without_workers())
+    resumed = let_go_on(Run.objects.filter(parent__in=taken_back.values("pk")))
+    return stopped + resumed + sum(_settle_alone(pk) for pk in _without_workers())
+
+
+def let_go_on(partitions: QuerySet[Run]) -> int:
+    """Queue those of some partitions that are paused, each with its event and a hint; return how many."""
+    resumed = 0
+    for run in partitions.filter(state=RunState.PAUSED)[:SWEEP_AT_MOST]:
+        with transaction.atomic():
+            if Run.objects.filter(pk=run.pk, state=RunState.PAUSED).update(
+                state=RunState.QUEUED, next_attempt_at=Now()
+            ):
+                tell(run, "run.resumed", "Resumed; it goes on from its checkpoint.")
+                transaction.on_commit(partial(hint, run.pk))
+                resumed += 1
+    return resumed
 
 
 def _without_workers() -> list[UUID]:

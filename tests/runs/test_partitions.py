@@ -15,8 +15,8 @@ from integrations.connectors import registry
 from integrations.connectors.base import Commit, Context, WriteMode, WriteRequest
 from integrations.domain.lifecycle import RunState, Trigger
 from integrations.errors import REQUEST_REFUSED, UNREACHABLE, NeedsPerson, RetryLater, StopRun
-from integrations.models import Event, Policy, Run
-from integrations.services import claims, continuation, pausing, runs
+from integrations.models import Event, Policy, Run, SchemaChange
+from integrations.services import claims, continuation, drift, pausing, runs
 from integrations.services.execution import execute_slice
 from integrations.services.owners import former_owners
 from integrations.services.picking import reconcile
@@ -55,6 +55,10 @@ def fresh(run: Run) -> tuple[Run, list[Run]]:
 
 def ids(world: World) -> list[int]:
     return sorted(row["id"] for row in world.stored)
+
+
+def last_told(run: Run) -> str:
+    return Event.objects.filter(run_id=run.pk).latest("seq").kind
 
 
 def states(children: list[Run]) -> list[str]:
@@ -192,6 +196,29 @@ def test_a_failed_run_goes_on_with_what_its_partitions_have_left(cut: Bench, spl
     assert [child.partition["key"] for child in children if child.partition] == ["1", "2"]
 
 
+def test_a_continuation_that_never_began_takes_the_partitions_of_a_cut_run_along(cut: Bench, split: World) -> None:
+    run, children = started(cut)
+    execute_slice(run_id=children[2].pk, worker="test")
+    split.fail_read_after = [(10, NeedsPerson(REQUEST_REFUSED, "The path is wrong."))]
+    execute_slice(run_id=children[0].pk, worker="test")
+    work_all()
+    never_began = runs.cancel_run(run=continuation.continue_run(run=fresh(run)[0], user=None))
+    again = continuation.continue_run(run=never_began, user=None)
+    work_all()
+    again, children = fresh(again)
+    assert (again.state, again.read, len(children), ids(split)) == (RunState.SUCCEEDED, 50, 2, list(range(90)))
+
+
+def test_values_that_no_longer_fit_are_found_in_partitions_too(cut: Bench, split: World) -> None:
+    started(cut)
+    work_all()
+    split.rows[40] = {"id": 40, "amount": "12345678901234"}
+    started(cut)
+    work_all()
+    change = SchemaChange.objects.get()
+    assert (change.kind, change.column, drift.sample_of(change)) == ("out_of_range", "amount", ["12345678901234"])
+
+
 def test_a_run_that_failed_by_its_sums_goes_on_to_its_end_without_reading(
     make_bench: Callable[..., Bench], split: World
 ) -> None:
@@ -245,6 +272,8 @@ def test_a_pause_reaches_every_partition_and_they_go_on_from_their_checkpoints(c
     assert (run.state, run.pause_requested, states(children)) == (RunState.PAUSED, False, ["paused"] * 3)
     assert work_all() == 0
     pausing.resume_run(run=run)
+    execute_slice(run_id=run.pk, worker="test")
+    assert {last_told(child) for child in children} == {"run.resumed"}
     work_all()
     assert (fresh(run)[0].state, ids(split)) == (RunState.SUCCEEDED, list(range(90)))
 
@@ -257,6 +286,7 @@ def test_a_pause_that_is_taken_back_before_all_have_stopped_stops_none_for_good(
     assert states(fresh(run)[1]) == ["queued", "paused", "queued"]
     pausing.resume_run(run=run)
     reconcile()
+    assert last_told(children[1]) == "run.resumed"
     work_all()
     assert (fresh(run)[0].state, ids(split)) == (RunState.SUCCEEDED, list(range(90)))
 
