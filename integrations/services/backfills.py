@@ -81,9 +81,10 @@ def start_replay(*, deployment: Deployment, checkpoint: Checkpoint, goes_on: boo
     """
     begin = replay_begin(deployment, checkpoint, goes_on=goes_on)
     with transaction.atomic():
+        # The run before its deployment, as a worker locks them: the other way round they could wait for each other.
+        run = start_run(deployment=deployment, trigger=Trigger.REPLAY, user=user, begin=begin)
         if goes_on:
             _move_cursor(deployment, begin)
-        run = start_run(deployment=deployment, trigger=Trigger.REPLAY, user=user, begin=begin)
         after = {"run": str(checkpoint.run.pk), "batch": checkpoint.batch, "goes_on": goes_on}
         _audit(run, "run.replay", after)
     return run

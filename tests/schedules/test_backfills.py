@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.errors import Conflict, Invalid, SignalboxError
 from accounts.models import AuditEntry, Workspace
@@ -154,6 +156,17 @@ def test_a_replay_that_goes_on_moves_the_cursor_back_and_on_again(done: Tables) 
     assert done.arrived[DAYS:] == [7, 8, 9, 10]
     assert done.work(done.start()).read == 0
     assert AuditEntry.objects.filter(action="checkpoint.reset").exists()
+
+
+def test_a_replay_locks_its_run_before_the_deployment_as_a_worker_does(done: Tables) -> None:
+    checkpoint = Checkpoint(first_run(), 3)
+    with CaptureQueriesContext(connection) as asked:
+        start_replay(deployment=done.deployment, checkpoint=checkpoint, goes_on=True, user=None)
+    firsts = [
+        next(place for place, query in enumerate(asked.captured_queries) if query["sql"].startswith(beginning))
+        for beginning in ('INSERT INTO "integrations_run"', 'UPDATE "integrations_deployment"')
+    ]
+    assert firsts == sorted(firsts)
 
 
 def test_a_replay_from_the_beginning_of_a_run_sends_all_of_it(done: Tables) -> None:
