@@ -19,7 +19,7 @@ from accounts.models import Workspace
 from accounts.request_context import Actor, acting_as
 from integrations.domain.lifecycle import ACTIVE_STATES, DeadLetterState, RunState
 from integrations.domain.policy import EffectivePolicy
-from integrations.models import DeadLetter, Deployment, Event, Policy, Run
+from integrations.models import DeadLetter, Deployment, Event, Policy, Run, UncertainBatch
 from integrations.services.clock import database_now
 from integrations.services.policy_actions import note_action
 from integrations.services.policy_places import default_of, laid_over
@@ -29,6 +29,7 @@ BATCH_RUNS = 100
 BATCH_ROWS = 1_000
 BATCHES_AT_MOST = 50
 _WITH_LETTERS = Exists(DeadLetter.objects.filter(Q(run=OuterRef("pk")) | Q(run__parent=OuterRef("pk"))))
+_WITH_DOUBTS = Exists(UncertainBatch.objects.filter(Q(run=OuterRef("pk")) | Q(run__parent=OuterRef("pk")), verdict=""))
 _SETTLED = (DeadLetterState.REDRIVEN.value, DeadLetterState.DISCARDED.value)
 
 
@@ -62,8 +63,9 @@ def _sweep_deployment(deployment: Deployment, default: Policy | None, now: datet
     )
     removed["dead_letters"] = _delete(letters, BATCH_ROWS)
     runs = old_runs(deployment, _before(policy, "runs", now))
-    removed["runs"] = _delete(runs.exclude(_WITH_LETTERS), BATCH_RUNS)
+    removed["runs"] = _delete(runs.exclude(_WITH_LETTERS).exclude(_WITH_DOUBTS), BATCH_RUNS)
     removed["kept_for_dead_letters"] = runs.filter(_WITH_LETTERS).count()
+    removed["kept_for_uncertain_batches"] = runs.exclude(_WITH_LETTERS).filter(_WITH_DOUBTS).count()
     for name in ("dead_letters", "runs"):
         if removed[name]:
             words = f"deleted {removed[name]:,} {name.replace('_', ' ')}"

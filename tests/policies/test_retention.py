@@ -10,8 +10,9 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import AuditEntry
+from integrations.domain.guarantee import Verdict
 from integrations.domain.lifecycle import DeadLetterState, RunState
-from integrations.models import DeadLetter, Event, Policy, RuleAction, Run
+from integrations.models import DeadLetter, Event, Policy, RuleAction, Run, UncertainBatch
 from integrations.services import retention
 from tests.runs.conftest import Bench
 from tests.runs.listed import World
@@ -56,6 +57,20 @@ def test_a_run_with_a_dead_letter_stays_and_that_is_said(old: Bench, outside: Wo
     assert retention.sweep() == 3
     assert Run.objects.filter(dead_letters__isnull=False).exists()
     assert AuditEntry.objects.get(action="retention.swept").after == {"runs": 3, "kept_for_dead_letters": 1}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "after"), [("", {"runs": 1, "kept_for_uncertain_batches": 1}), (Verdict.ONCE, {"runs": 2})]
+)
+def test_a_run_with_a_batch_that_nobody_has_judged_stays(old: Bench, verdict: str, after: dict[str, int]) -> None:
+    failed = Run.objects.get(state=RunState.FAILED)
+    UncertainBatch.objects.create(
+        workspace=failed.workspace, integration=old.deployment.integration, run=failed, number=1, records=5,
+        reason="The answer was lost.", verdict=verdict,
+    )  # fmt: skip
+    retention.sweep()
+    assert AuditEntry.objects.get(action="retention.swept").after == after
+    assert UncertainBatch.objects.exists() is (not verdict)
 
 
 @pytest.mark.parametrize(

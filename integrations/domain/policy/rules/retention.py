@@ -10,7 +10,8 @@ RULES: tuple[Rule, ...] = (
     NumberRule(
         name="retention.runs_days",
         label="Ended runs",
-        help="Older ones are deleted. The last run, the last success and runs that still have dead letters stay.",
+        help="Older ones are deleted. The last run, the last success, and runs with dead letters or with batches that "
+        "nobody has judged yet stay.",
         default=365,
         minimum=1,
         maximum=_TEN_YEARS,
