@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models import Count, F, OuterRef, Q, Subquery
 
 from accounts.models import Workspace
 from integrations import events
@@ -29,6 +29,8 @@ class _Judged:
     deployment: Deployment
     policy: EffectivePolicy
     last_success: datetime | None
+    # The bound that it was found stale by; None where it was fresh when the rows were read.
+    stale_by_minutes: int | None
 
 
 def judge_freshness() -> int:
@@ -58,11 +60,13 @@ def _all() -> Iterator[_Judged]:
         rows = (
             Deployment.objects.of(workspace)
             .select_related("integration__policy", "version__source__policy", "workspace")
-            .annotate(last_success=Subquery(succeeded.values("finished_at")[:1]))
+            .annotate(last_success=Subquery(succeeded.values("finished_at")[:1]), found=F("staleness__longest_minutes"))
         )
         for deployment in rows.defer("version__mapping", "cursor"):
             policy = laid_over(default, deployment.version.source, deployment.integration)
-            yield _Judged(deployment, policy, getattr(deployment, "last_success", None))
+            yield _Judged(
+                deployment, policy, getattr(deployment, "last_success", None), getattr(deployment, "found", None)
+            )
 
 
 def _judge(judged: _Judged, now: datetime) -> bool:
@@ -75,8 +79,13 @@ def _judge(judged: _Judged, now: datetime) -> bool:
     )
     _note_budget(judged, now)
     if since is None:
-        return _became_fresh(deployment)
-    return _became_stale(judged, since, longest)
+        return judged.stale_by_minutes is not None and _became_fresh(deployment)
+    if judged.stale_by_minutes is None:
+        return _became_stale(judged, since, longest)
+    if judged.stale_by_minutes != longest:
+        # Stale by the changed policy too: no news, but the page names the bound.
+        Freshness.objects.filter(deployment=deployment).update(longest_minutes=longest)
+    return False
 
 
 def _became_fresh(deployment: Deployment) -> bool:

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from integrations.domain.freshness import stale_since
 from integrations.domain.lifecycle import RunState
 from integrations.domain.slo import ErrorBudget
-from integrations.models import Deployment, Event, Freshness, RuleAction, Run
+from integrations.models import Deployment, Event, Freshness, Policy, RuleAction, Run
 from integrations.services.freshness import error_budget, judge_freshness
 from integrations.services.policies import effective_policy
 from tests.runs.conftest import Bench
@@ -86,6 +88,20 @@ def test_a_change_to_stale_and_back_is_told_once(stale: Bench) -> None:
     assert [judge_freshness() for _ in range(2)] == [1, 0]
     assert kinds() == ["integration.stale", "integration.fresh"]
     assert RuleAction.objects.get(rule="freshness.longest_minutes").what == "found the integration stale"
+
+
+def test_what_was_fresh_and_is_fresh_costs_no_statement_of_its_own(stale: Bench) -> None:
+    stale.work(stale.start())
+    with CaptureQueriesContext(connection) as judged:
+        judge_freshness()
+    assert not [query["sql"] for query in judged.captured_queries if query["sql"].startswith("DELETE")]
+
+
+def test_what_stays_stale_under_a_changed_policy_names_the_new_bound_and_is_no_news(stale: Bench) -> None:
+    judge_freshness()
+    Policy.objects.update(rules={"freshness.longest_minutes": 90})
+    assert judge_freshness() == 0
+    assert (Freshness.objects.get().longest_minutes, kinds()) == (90, ["integration.stale"])
 
 
 def test_what_is_switched_off_is_not_stale(stale: Bench) -> None:
