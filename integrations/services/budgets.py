@@ -14,7 +14,7 @@ from integrations import events
 from integrations.domain import rate_limit
 from integrations.domain.lifecycle import RunState
 from integrations.domain.rate_limit import Granted, Hold, Rate, Refused, hold_after, may_enter
-from integrations.errors import RATE_LIMITED, SLOTS_TOO_FEW, NeedsPerson
+from integrations.errors import RATE_LIMITED, SLOTS_TAKEN, SLOTS_TOO_FEW, NeedsPerson
 from integrations.hints import hint
 from integrations.models import Budget, BudgetSlot, Run
 from integrations.services.moments import moment_of, seconds_of
@@ -140,7 +140,9 @@ def leave(slot_id: UUID) -> None:
         if first is None or first.run_id is None:
             return
         run_id = first.run_id
-        if Run.objects.filter(pk=run_id, state=RunState.QUEUED, attempt=0).update(next_attempt_at=Now()):
+        # What it waits for may have changed since it stood in line: a backoff is not cut short.
+        waits = Run.objects.filter(pk=run_id, state=RunState.QUEUED, error_code=SLOTS_TAKEN)
+        if waits.update(next_attempt_at=Now()):
             transaction.on_commit(lambda: hint(run_id))
 
 

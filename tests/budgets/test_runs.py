@@ -15,7 +15,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from integrations.domain.lifecycle import RunState, Trigger
-from integrations.errors import BREAKER_OPEN, RATE_LIMITED, SLOTS_TAKEN, TIMED_OUT
+from integrations.errors import BREAKER_OPEN, RATE_LIMITED, SLOTS_TAKEN, TIMED_OUT, UNREACHABLE
 from integrations.models import Breaker, Budget, BudgetSlot, Event, Policy, Run
 from integrations.services import breakers, integrations, runs, waiting
 from integrations.services.connectors import ConnectorInput, save_connector
@@ -183,6 +183,18 @@ def test_a_run_without_a_slot_stands_in_line_and_is_called_when_one_is_free(shop
     assert seconds_until_due(run) <= 0
     assert work(run).state == RunState.SUCCEEDED
     assert not BudgetSlot.objects.exists()
+
+
+@pytest.mark.parametrize(("code", "is_called"), [(SLOTS_TAKEN, True), (UNREACHABLE, False)])
+def test_a_free_slot_calls_who_waits_for_it_and_cuts_no_backoff_short(
+    shop: Shop, system: System, code: str, is_called: bool
+) -> None:
+    run = queue(shop, rules={"budget.concurrent": 1})
+    leave = shop.gate(run.version.source).enter()
+    work(run)
+    Run.objects.filter(pk=run.pk).update(attempt=2, error_code=code)
+    leave()
+    assert (seconds_until_due(run) <= 0) is is_called
 
 
 def test_the_slot_of_a_worker_that_died_comes_back_with_its_claim(shop: Shop, system: System) -> None:
