@@ -51,7 +51,6 @@ def _configuration() -> dict[str, Any]:  # Celery's settings are of every type
         "task_store_errors_even_if_ignored": False,
         # A lost message costs two seconds (the reconciler hints again); a redelivered one costs a double run.
         "task_acks_late": False,
-        "task_publish_retry_policy": {"max_retries": 2, "interval_start": 0.1, "interval_max": 0.5},
         "worker_prefetch_multiplier": 1,
         "worker_max_tasks_per_child": 500,
         # Hard, not soft: an exception that strikes wherever the process is, left a connection torn within its commit.
