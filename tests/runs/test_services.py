@@ -235,7 +235,8 @@ def test_another_stream_s_columns_are_no_schema_change(
     bench.work(bench.start())
     version = version_of_stream(bench.deployment, connector, "other_rows")
     integrations.activate_version(deployment=bench.deployment, version=version)
-    outside.schema = pa.schema([pa.field("id", pa.string()), pa.field("amount", pa.float64())])
+    columns: list[tuple[str, pa.DataType]] = [("id", pa.string()), ("amount", pa.float64())]
+    outside.schema = pa.schema(columns)
     outside.rows = [{"id": "1", "amount": 1.0}]
     assert bench.work(bench.start()).state == RunState.SUCCEEDED
     assert not SchemaChange.objects.exists()
