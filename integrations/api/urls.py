@@ -162,6 +162,12 @@ _uncertain = [
 _dead_letters = [
     path("dead-letters/", DeadLetterView.as_view(_LIST), name="api-dead-letters"),
     path("dead-letters/redrive/", DeadLetterView.as_view({"post": "redrive"}), name="api-dead-letters-redrive"),
+    path("dead-letters/correct/", DeadLetterView.as_view({"post": "correct_many"}), name="api-dead-letters-correct"),
+    path(
+        "dead-letters/correct/try/",
+        DeadLetterView.as_view({"post": "try_correction"}),
+        name="api-dead-letters-correct-try",
+    ),
     path("dead-letters/try/", DeadLetterView.as_view({"post": "try_redrive"}), name="api-dead-letters-try"),
     path("dead-letters/discard/", DeadLetterView.as_view({"post": "discard"}), name="api-dead-letters-discard"),
     path("dead-letters/<uuid:letter_id>/", DeadLetterView.as_view({"get": "retrieve"}), name="api-dead-letter"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import pyarrow as pa
@@ -96,22 +97,22 @@ def try_redrive(*, letters: QuerySet[DeadLetter], version: IntegrationVersion) -
     )
 
 
-def try_records(records: Sequence[tuple[DeadLetter, dict[str, Any]]], version: IntegrationVersion) -> list[Tried]:
+def try_records(
+    records: Sequence[tuple[DeadLetter, dict[str, Any]]], version: IntegrationVersion, schema: pa.Schema | None = None
+) -> list[Tried]:
     """What the version's mapping makes of each record, in order; a record need not be the letter's own."""
-    schema = schema_of(DeadLetter.objects.filter(pk__in=[letter.pk for letter, _ in records]))
+    schema = schema or schema_of(DeadLetter.objects.filter(pk__in=[letter.pk for letter, _ in records]))
     veil = veil_of(records[0][0], version, schema)
-    pieces = [rows_to_batch([record], schema) for _, record in records]
-    fitting = [number for number, (_, bad) in enumerate(pieces) if not bad]
-    whole = pa.Table.from_batches([pieces[number][0] for number in fitting], schema).combine_chunks().to_batches()
+    batch, bad = rows_to_batch([record for _, record in records], schema, [str(letter.pk) for letter, _ in records])
+    unfit = {each.origin: each for each in bad}
     with Mapper(Mapping.from_json(version.mapping), schema) as mapper:
-        mapped = mapper.map(whole[0]) if whole else None
-    verdicts = _verdicts(mapped) if mapped else {}
-    places = {number: place for place, number in enumerate(fitting)}
+        verdicts = _verdicts(mapper.map(batch))
+    places = count()
     tried = [
-        _unfit(letter, record, pieces[number][1])
-        if number not in places
-        else Tried(letter, record, **verdicts.get(places[number], {"verdict": FILTERED, "output": {}}))
-        for number, (letter, record) in enumerate(records)
+        _unfit(letter, record, unfit[str(letter.pk)])
+        if str(letter.pk) in unfit
+        else Tried(letter, record, **verdicts.get(next(places), {"verdict": FILTERED, "output": {}}))
+        for letter, record in records
     ]
     return [_veiled(each, veil) for each in tried] if veil else tried
 
@@ -148,5 +149,5 @@ def _verdicts(mapped: Mapped) -> dict[int | None, dict[str, Any]]:
     return found
 
 
-def _unfit(letter: DeadLetter, record: dict[str, Any], bad: Sequence[BadRecord]) -> Tried:
-    return Tried(letter, record, SET_ASIDE, {}, bad[0].code, "", bad[0].reason)
+def _unfit(letter: DeadLetter, record: dict[str, Any], bad: BadRecord) -> Tried:
+    return Tried(letter, record, SET_ASIDE, {}, bad.code, "", bad.reason)

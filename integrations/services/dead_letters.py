@@ -33,7 +33,7 @@ def payload_of(letter: DeadLetter) -> dict[str, Any]:
 
 def record_of(letter: DeadLetter) -> dict[str, Any]:
     """The record that a redrive takes: as a person corrected it, else as it was read."""
-    return _opened(letter.edited, _edit_binding(letter)) if letter.edited else payload_of(letter)
+    return _opened(letter.edited, edit_binding(letter)) if letter.edited else payload_of(letter)
 
 
 def edit(*, letter: DeadLetter, record: Mapping[str, Any], user: User | None) -> DeadLetter:
@@ -49,7 +49,7 @@ def edit(*, letter: DeadLetter, record: Mapping[str, Any], user: User | None) ->
     if len(content) > EDITED_BYTES_AT_MOST:
         raise Invalid(INPUT_INVALID, "The record is too large.", fields={"record": "A record has at most 1 MB."})
     taken_back = letter.is_record and dict(record) == payload_of(letter)
-    edited = "" if taken_back else encryption.encrypt(content, bound_to=_edit_binding(letter))
+    edited = "" if taken_back else encryption.encrypt(content, bound_to=edit_binding(letter))
     with transaction.atomic():
         changed = DeadLetter.objects.filter(
             pk=letter.pk, state=DeadLetterState.OPEN, edited_at=letter.edited_at
@@ -86,7 +86,8 @@ def _opened(stored: str, binding: str) -> dict[str, Any]:
     return msgspec.json.decode(encryption.decrypt(stored, bound_to=binding), type=dict[str, Any])
 
 
-def _edit_binding(letter: DeadLetter) -> str:
+def edit_binding(letter: DeadLetter) -> str:
+    """What a correction is bound to."""
     return encryption.associated_data(workspace=letter.workspace_id, table="dead_letter", row=letter.pk, field="edited")
 
 

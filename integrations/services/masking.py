@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -76,14 +77,41 @@ def mapper_for(run: Run, schema: pa.Schema) -> Iterator[Mapper]:
         note_in_run(run, RULE, f"hid {masking.masked:,} values of {', '.join(masking.hidden)}")
 
 
+@dataclass(frozen=True)
+class Sight:
+    """What people may see of the letters of one integration, and what they mean who edit what they see."""
+
+    masks: Masks
+    key: bytes = field(repr=False)
+
+    def shown(self, letter: DeadLetter, record: Mapping[str, Any]) -> dict[str, Any]:
+        """A letter's record as people may see it."""
+        if not self.masks:
+            return dict(record)
+        if not letter.is_record and set(record) == {"raw"}:
+            return {"raw": HIDDEN_RAW}
+        return dict(masked_value(record, self.masks, self.key))
+
+    def meant(self, letter: DeadLetter, stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+        """What somebody means who edited a shown record: a value that was left as it is shown keeps what it hides."""
+        shown = self.shown(letter, stored)
+        if shown == stored:
+            return dict(given)
+        return {
+            name: stored[name] if name in stored and name in shown and value == shown[name] else value
+            for name, value in given.items()
+        }
+
+
+def sight_of(letter: DeadLetter) -> Sight:
+    """What people may see of this letter, and of all others of its integration."""
+    masks = _masks_of_letter(letter)
+    return Sight(masks, key_of(letter.workspace) if masks else b"")
+
+
 def shown_record(letter: DeadLetter, record: Mapping[str, Any]) -> dict[str, Any]:
     """A letter's record as people may see it."""
-    masks = _masks_of_letter(letter)
-    if not masks:
-        return dict(record)
-    if not letter.is_record and set(record) == {"raw"}:
-        return {"raw": HIDDEN_RAW}
-    return dict(masked_value(record, masks, key_of(letter.workspace)))
+    return sight_of(letter).shown(letter, record)
 
 
 def veil_of(letter: DeadLetter, version: IntegrationVersion, schema: pa.Schema) -> Veil | None:
@@ -96,13 +124,7 @@ def veil_of(letter: DeadLetter, version: IntegrationVersion, schema: pa.Schema) 
 
 def meant_record(letter: DeadLetter, stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """What somebody means who edited a shown record: a masked value that was left as it was keeps what it hides."""
-    shown = shown_record(letter, stored)
-    if shown == stored:
-        return dict(given)
-    return {
-        name: stored[name] if name in stored and name in shown and value == shown[name] else value
-        for name, value in given.items()
-    }
+    return sight_of(letter).meant(letter, stored, given)
 
 
 def _masks_of_letter(letter: DeadLetter) -> Masks:

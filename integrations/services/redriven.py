@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import time
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
@@ -140,8 +141,15 @@ def _in_type(value: Any, field: pa.Field[Any]) -> Any:
     if is_text and isinstance(value, dict | list):
         return msgspec.json.encode(value).decode()
     try:
-        if isinstance(value, str) and not is_text:
+        if isinstance(value, str) and _is_bytes(field.type):
+            value = b64decode(value, validate=True)
+        elif isinstance(value, str) and not is_text:
             return pa.array([value]).cast(field.type)[0].as_py()
         return pa.scalar(value, field.type).as_py()
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, binascii.Error) as error:
         raise ValueError(f"{field.name}: {excerpt(value)} is no {field.type}.") from error
+
+
+def _is_bytes(kind: pa.DataType) -> bool:
+    """Payloads hold bytes as base64."""
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)

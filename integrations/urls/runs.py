@@ -5,6 +5,7 @@ from django.urls import URLPattern, path
 from integrations.views import (
     dead_letters,
     dead_letters_actions,
+    dead_letters_correct,
     dead_letters_detail,
     dead_letters_edit,
     dead_letters_trial,
@@ -42,6 +43,7 @@ urlpatterns: list[URLPattern] = [
     path(LETTERS, dead_letters.dead_letter_list, name="dead-letter-list"),
     path(LETTERS + "redrive/", dead_letters_actions.redrive, name="dead-letter-redrive"),
     path(LETTERS + "discard/", dead_letters_actions.discard, name="dead-letter-discard"),
+    path(LETTERS + "correct/", dead_letters_correct.dead_letter_correct, name="dead-letter-correct"),
     path(LETTERS + "try/", dead_letters_trial.trial, name="dead-letter-trial"),
     path(LETTERS + "<uuid:letter_id>/edit/", dead_letters_edit.dead_letter_edit, name="dead-letter-edit"),
     path(LETTERS + "<uuid:letter_id>/try/", dead_letters_edit.dead_letter_try, name="dead-letter-try"),

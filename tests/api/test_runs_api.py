@@ -212,3 +212,36 @@ def test_a_letter_says_where_it_came_from_and_what_became_of_it(api: Api, worked
         found = api.get(f"dead-letters/{each['id']}/lineage/").json()
         assert [step["id"] for step in found["letters"]] == [old["id"], new["id"]]
         assert (found["is_cut"], found["letters"][0]["reason"]) == (False, old["reason"])
+
+
+def test_letters_are_corrected_in_bulk_after_a_look(api: Api, flow: Flow, worked: Run) -> None:
+    mended = {"field": "amount", "expression": "CASE amount WHEN 'twelve' THEN '12' ELSE amount END"}
+    body = {"integration": flow.integration, "all": True, "code": "conversion_failed", "set": [mended]}
+    found = api.post("dead-letters/correct/try/", body).json()
+    assert (found["chosen"], found["changed"], found["written"], found["set_aside"]) == (1, 1, 1, 0)
+    assert (found["rows"][0]["before"]["amount"], found["rows"][0]["after"]["amount"]) == ("twelve", "12")
+    done = api.post("dead-letters/correct/", body).json()
+    (letter,) = done.pop("letters")
+    assert done == {"changed": 1, "unchanged": 0, "failed": 0, "conflicts": 0}
+    assert api.get(f"dead-letters/{letter}/payload/").json()["corrected"]["amount"] == "12"
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"field": "nothing", "expression": "1"}, {"field": "amount", "expression": "amont"}, {"field": "amount"}],
+)
+def test_a_correction_that_cannot_be_used_changes_nothing(
+    api: Api, flow: Flow, worked: Run, setting: dict[str, str]
+) -> None:
+    body = {"integration": flow.integration, "all": True, "set": [setting]}
+    for path in ("dead-letters/correct/try/", "dead-letters/correct/"):
+        problem(api.post(path, body), 400, "input_invalid")
+    assert not DeadLetter.objects.exclude(edited="").exists()
+
+
+def test_an_operator_who_may_not_see_records_corrects_none(
+    as_person: AsPerson, world: World, flow: Flow, worked: Run
+) -> None:
+    operator = as_person(world.operator)
+    body = {"integration": flow.integration, "all": True, "set": [{"field": "amount", "expression": "'1'"}]}
+    problem(operator.post("dead-letters/correct/", body), 403, "permission_denied")

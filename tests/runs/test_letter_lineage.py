@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+import pyarrow as pa
 import pytest
 from django.db.models.functions import Now
 
@@ -17,7 +18,7 @@ from integrations.models import DeadLetter, Run
 from integrations.services import dead_letters
 from integrations.services.dead_letter_lineage import lineage_of, with_successor
 from integrations.services.execution import execute_slice
-from integrations.services.redriven import RedrivenRecords
+from integrations.services.redriven import RedrivenRecords, rows_to_batch
 from tests.runs.conftest import MAPPING, Bench
 from tests.runs.listed import SCHEMA, World
 
@@ -56,7 +57,8 @@ def test_each_letter_says_what_became_of_it_and_each_new_one_where_it_came_from(
     assert list(old.values_list("outcome", flat=True)) == [Outcome.WRITTEN, Outcome.SET_ASIDE, Outcome.SET_ASIDE]
     again = shown(workspace)
     assert [letter.origin_id for letter in again] == [letter.pk for letter in letters[1:]]
-    assert list(with_successor(old).values_list("became", flat=True)) == [None, *(letter.pk for letter in again)]
+    became = [vars(letter)["became"] for letter in with_successor(old)]
+    assert became == [None, *(letter.pk for letter in again)]
     assert [amount_of(letter) for letter in again] == ["about 1", "about 2"]
 
 
@@ -168,3 +170,9 @@ def test_a_redrive_reads_no_more_letters_at_once_than_it_is_asked_to(bench: Benc
     batches = list(RedrivenRecords(run).read(ReadRequest("rows", schema=SCHEMA, batch_records=2)))
     assert [batch.records.num_rows for batch in batches] == [2, 1]
     assert [origin for batch in batches for origin in batch.origins] == [str(letter.pk) for letter in letters]
+
+
+def test_bytes_of_a_letter_are_read_as_the_bytes_that_they_were() -> None:
+    schema = pa.schema([pa.field("data", pa.binary())])
+    batch, bad = rows_to_batch([{"data": "aGk="}, {"data": "no base64"}], schema)
+    assert (batch.to_pylist(), len(bad)) == ([{"data": b"hi"}], 1)

@@ -124,6 +124,58 @@ class TrySerializer(RedriveSerializer):
     version = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
 
 
+class SettingSerializer(StrictSerializer):
+    """A field of the record, and the expression that makes its new value of the record."""
+
+    field = serializers.CharField(max_length=120)
+    expression = serializers.CharField(max_length=10_000)
+
+
+class CorrectManySerializer(RedriveSerializer):
+    """Which open letters to correct: some, or all of the integration, those of one reason where it is named."""
+
+    code = serializers.CharField(max_length=60, required=False)
+    field = serializers.CharField(max_length=120, required=False)
+    set = SettingSerializer(many=True, allow_empty=False)
+
+
+class BulkRowSerializer(serializers.Serializer[Any]):
+    """One of the first letters, before and after."""
+
+    id = serializers.UUIDField()
+    before = serializers.DictField()
+    after = serializers.DictField()
+    problem = serializers.CharField()
+    verdict = serializers.ChoiceField(choices=["written", "set aside", "filtered"])
+    reason = serializers.CharField()
+
+
+class BulkPreviewSerializer(serializers.Serializer[Any]):
+    """What a correction would do: `chosen = changed + unchanged + failed`, and what a redrive would do then."""
+
+    version = serializers.IntegerField()
+    chosen = serializers.IntegerField()
+    left_out = serializers.IntegerField(help_text="Open letters beyond the most that one correction takes.")
+    changed = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    failed = serializers.IntegerField(help_text="An expression made nothing of the record; it would stay as it is.")
+    written = serializers.IntegerField()
+    set_aside = serializers.IntegerField()
+    filtered = serializers.IntegerField()
+    reasons = ReasonCountSerializer(many=True)
+    rows = BulkRowSerializer(many=True)
+
+
+class BulkAppliedSerializer(serializers.Serializer[Any]):
+    """What became of the chosen letters."""
+
+    changed = serializers.IntegerField()
+    unchanged = serializers.IntegerField()
+    failed = serializers.IntegerField()
+    conflicts = serializers.IntegerField(help_text="Resolved, corrected or sent by somebody else meanwhile.")
+    letters = serializers.ListField(child=serializers.UUIDField(), help_text="Those that were changed.")
+
+
 class DiscardSerializer(ReasonSerializer):
     """Which letters to give up on, and why."""
 

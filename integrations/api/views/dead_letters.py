@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -19,8 +20,9 @@ from integrations.api.filters import DeadLetterFilter
 from integrations.api.serializers import dead_letters as shapes
 from integrations.api.serializers.runs import RunSerializer
 from integrations.domain.lifecycle import DeadLetterState
-from integrations.models import DeadLetter, Deployment
-from integrations.services import dead_letter_trial, dead_letters
+from integrations.models import DeadLetter, Deployment, Integration
+from integrations.services import dead_letter_bulk, dead_letter_trial, dead_letters
+from integrations.services.dead_letter_changes import Setting
 from integrations.services.dead_letter_lineage import lineage_of, with_successor
 from integrations.services.masking import shown_record
 
@@ -36,6 +38,8 @@ class DeadLetterView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictVie
         "lineage": "deadletter.read",
         "payload": "deadletter.payload.read",
         "correct": "deadletter.payload.read",
+        "try_correction": "deadletter.payload.read",
+        "correct_many": "deadletter.payload.read",
         "try_redrive": "deadletter.redrive",
         "redrive": "deadletter.redrive",
         "discard": "deadletter.discard",
@@ -70,6 +74,21 @@ class DeadLetterView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictVie
         letter = dead_letters.edit(letter=letter, record=given["record"], user=self.person)
         return Response(_payload(letter))
 
+    @extend_schema(request=shapes.CorrectManySerializer, responses=shapes.BulkPreviewSerializer)
+    def try_correction(self, request: Request, workspace: str) -> Response:  # noqa: ARG002 - as above
+        """Say what expressions would make of letters, and what a redrive would do then; nothing changes."""
+        integration, letters, settings = self._correction()
+        version = integration.deployments.select_related("version").get().version
+        found = dead_letter_bulk.preview(letters=letters, settings=settings, version=version)
+        return Response(found.to_json())
+
+    @extend_schema(request=shapes.CorrectManySerializer, responses=shapes.BulkAppliedSerializer)
+    def correct_many(self, request: Request, workspace: str) -> Response:  # noqa: ARG002 - as above
+        """Set fields of letters by expressions, kept beside what was read; a redrive sends them so."""
+        integration, letters, settings = self._correction()
+        applied = dead_letter_bulk.apply(integration=integration, letters=letters, settings=settings, user=self.person)
+        return Response({**asdict(applied), "changed": len(applied.letters)})
+
     @extend_schema(request=shapes.TrySerializer, responses=shapes.TrialSerializer)
     def try_redrive(self, request: Request, workspace: str) -> Response:  # noqa: ARG002 - as above
         """Say what a redrive would do; nothing is sent and nothing changes."""
@@ -102,6 +121,18 @@ class DeadLetterView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictVie
         given = self.checked(shapes.DiscardSerializer)
         letters = self._named(given["ids"], self.get_queryset().select_related("workspace"))
         return Response({"discarded": dead_letters.discard(letters=letters, reason=given["reason"])})
+
+    def _correction(self) -> tuple[Integration, QuerySet[DeadLetter], list[Setting]]:
+        """Of which integration which letters are to be corrected, and how."""
+        require(self.asked.access, "deadletter.redrive", "Correcting records")
+        given = self.checked(shapes.CorrectManySerializer)
+        integration, ids = given["integration"], given.get("ids")
+        letters = DeadLetter.objects.of(self.workspace).filter(integration=integration)
+        if ids is not None:
+            self._named(ids, letters)
+            letters = letters.filter(pk__in=ids)
+        letters = letters.filter(**{name: given[name] for name in ("code", "field") if name in given})
+        return integration, letters, [Setting(**each) for each in given["set"]]
 
     def _named(self, ids: Sequence[UUID], rows: QuerySet[DeadLetter]) -> list[DeadLetter]:
         """The letters of those ids: all of them, or none (one foreign id, and nothing is done)."""
