@@ -22,7 +22,7 @@ DEV_STAMP := $(VENV)/.stamps/dev-$(call hash,$(LOCKS)/dev.txt)
 FRONT_STAMP := static/node_modules/.stamp-$(call hash,static/package-lock.json $(LOCKS)/frontend.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-dev test faults faults-long faults-crash check accept-secrets format mutants smoke bench lock clean
+.PHONY: help up install install-dev test faults faults-long faults-crash audit-proof check accept-secrets format mutants smoke bench lock clean
 
 help: ## list what can be done
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -63,6 +63,9 @@ $(FRONT_STAMP): $(VENV_STAMP)
 
 test: install-dev ## run the tests, with branch coverage (at least 90 %)
 	@$(BIN)/pytest -n 3 --dist worksteal --cov --cov-report=term $(PYTEST_ARGS)
+
+audit-proof: install-dev ## tamper with the audit log 10,000 times, on both databases; prints a line of JSON
+	@$(BIN)/python -m tests.audit --tamperings 10000
 
 mutants: install-dev ## seed defects in a copy of the code and see that the tests find each (MUTANTS=part of a name)
 	@$(BIN)/python -m tests.faults.mutants $(MUTANTS)
