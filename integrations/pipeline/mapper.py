@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self, cast
 
@@ -48,6 +49,9 @@ _ARROW_TYPES: dict[FieldType, pa.DataType] = {
 # DuckDB would let these conversions fail for each record; they can be told before the first one.
 _TIMES = {FieldType.DATE, FieldType.TIME, FieldType.TIMESTAMP}
 _FROM_NESTED = {FieldType.TEXT, FieldType.JSON}
+
+# Mappings over their columns that a process remembers as proven.
+_KNOWN = 256
 
 
 @dataclass(frozen=True)
@@ -95,14 +99,9 @@ class Mapper:
         timeout_seconds: float = 10,
     ) -> None:
         self._source = source_schema
-        self._program = _compile(mapping, source_schema)
+        self._program = _proven(mapping, source_schema)
         self.schema = pa.schema([arrow_field(rule) for rule in self._program.rules])
         self._evaluator = Evaluator(memory_limit_mb=memory_limit_mb, threads=threads, timeout_seconds=timeout_seconds)
-        try:
-            self._prove()
-        except NeedsPerson:
-            self._evaluator.close()
-            raise
 
     def __enter__(self) -> Self:
         return self
@@ -182,15 +181,6 @@ class Mapper:
                 bad = pc.or_(bad, missing)
         return rejected, pc.invert(bad)
 
-    def _prove(self) -> None:
-        """Let DuckDB bind every expression to the types of the source: no run starts with one that cannot work."""
-        named = [(rule.target, rule.type) for rule in self._program.rules] + [("filter", FieldType.BOOLEAN)]
-        with self._evaluator.time_limit():
-            for (name, kind), compiled in zip(named, self._program.expressions, strict=False):
-                flaw = binding_flaw(self._evaluator, compiled, kind, self._source)
-                if flaw:
-                    raise NeedsPerson(MAPPING_INVALID, f"{name}: {flaw}", field=name)
-
 
 def binding_flaw(evaluator: Evaluator, expression: Compiled, kind: FieldType, source: pa.Schema) -> str:
     """Why the expression cannot work over columns of these types or can never be of its own type, or nothing."""
@@ -223,6 +213,22 @@ def _numbers(size: int) -> pa.Int64Array:
 
 def _row_numbers(rows: pa.Int64Array, chosen: Rows) -> list[int]:
     return cast(list[int], rows.filter(chosen).to_pylist())
+
+
+@lru_cache(maxsize=_KNOWN)
+def _proven(mapping: Mapping, schema: pa.Schema) -> Program:
+    """A mapping, compiled, of which DuckDB could bind every expression to the types of the source.
+
+    No run starts with one that cannot work; and what has worked before over the same columns need not be tried again.
+    """
+    program = _compile(mapping, schema)
+    named = [(rule.target, rule.type) for rule in program.rules] + [("filter", FieldType.BOOLEAN)]
+    with Evaluator() as evaluator, evaluator.time_limit():
+        for (name, kind), compiled in zip(named, program.expressions, strict=False):
+            flaw = binding_flaw(evaluator, compiled, kind, schema)
+            if flaw:
+                raise NeedsPerson(MAPPING_INVALID, f"{name}: {flaw}", field=name)
+    return program
 
 
 def _compile(mapping: Mapping, schema: pa.Schema) -> Program:

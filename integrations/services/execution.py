@@ -44,7 +44,7 @@ from integrations.pipeline.ports import SliceEnd
 from integrations.pipeline.runner import SlicePlan, run_slice
 from integrations.services import claims, drift
 from integrations.services.chains import start_owed
-from integrations.services.claims import Claim
+from integrations.services.claims import Asked, Claim
 from integrations.services.connectors import note_use, open_plugin
 from integrations.services.cutting import cut_run, may_be_cut, partition_of, resume_partitions
 from integrations.services.isolating import isolate
@@ -93,7 +93,7 @@ def work_slice(claim: Claim, draining: Callable[[], bool]) -> RunState | None:
 
 def _work(run: Run, claim: Claim, policy: EffectivePolicy, draining: Callable[[], bool]) -> RunState | None:
     try:
-        with Heartbeat(claim, claims.asked_of(run.pk)) as heartbeat:
+        with Heartbeat(claim, _asked(run)) as heartbeat:
             heartbeat.check()
             bounds = Bounds(float(policy.value("timeout.run_seconds")), int(policy.value("limit.batch_records")))
             isolation = isolate(run, claim, bounds.batch_records)
@@ -115,6 +115,13 @@ def _work(run: Run, claim: Claim, policy: EffectivePolicy, draining: Callable[[]
         log.exception("slice_crashed", run=str(run.pk))
         claims.fail_run(claim, NeedsPerson(INTERNAL_ERROR, f"A defect stopped the run: {type(error).__name__}."))
         raise
+
+
+def _asked(run: Run) -> Asked:
+    """What people have asked of a run that was just loaded; a partition is asked through its run."""
+    if run.parent_id is not None:
+        return claims.asked_of(run.pk)
+    return Asked(to_cancel=run.cancel_requested, to_pause=run.pause_requested)
 
 
 def _stopped(claim: Claim, error: StopRun) -> RunState | None:
@@ -150,18 +157,19 @@ def _let_go(claim: Claim) -> None:
 
 
 def _load(run_id: UUID) -> Run:
-    return Run.objects.select_related(
+    """A run with all that a slice asks of it; a parent, and what it continues, have few."""
+    run = Run.objects.select_related(
         "workspace",
-        "continues",
-        "parent",
         "deployment__integration__policy",
         "version__source__credential",
         "version__source__policy",
-        "version__source__workspace",
         "version__destination__credential",
         "version__destination__policy",
-        "version__destination__workspace",
     ).get(pk=run_id)
+    version = run.version
+    # Nothing refers across workspaces.
+    version.source.workspace = version.destination.workspace = run.workspace
+    return run
 
 
 def _partitioned(run: Run, claim: Claim, policy: EffectivePolicy) -> SliceEnd | None:

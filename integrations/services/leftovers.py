@@ -21,6 +21,8 @@ from integrations.services.runs import counts, note_redriven, tell
 
 def settle(run: Run, owner: str, stored: StoredCheckpoint | None) -> None:
     """Settle, in the caller's guarded transaction, what earlier runs left under the checkpoint that this run found."""
+    if not RunBatch.objects.filter(run__deployment=run.deployment_id, state=BatchState.PREPARED).exists():
+        return
     for batch in left_prepared(run):
         if owner_of(batch.run) != owner:
             continue

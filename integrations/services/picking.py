@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import cache
+from typing import Any
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db import connection, transaction
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, UUIDField
 from django.db.models.functions import Coalesce, Now
 
 from accounts.models import Workspace
@@ -34,7 +36,7 @@ def claim_next(*, worker: str) -> Claim | None:
     hand_back_survivors()
     rooms = rooms_now()
     tell_waiting(DUE, rooms)
-    for workspace_id in _workspaces_in_turn(rooms):
+    for workspace_id in _workspaces_in_turn(rooms) if rooms.is_full else _workspaces_with_room():
         claim = _claim_oldest(workspace_id, worker, rooms)
         if claim is not None:
             return claim
@@ -54,7 +56,22 @@ def _due(rooms: Rooms) -> QuerySet[Run]:
     return due.exclude(rooms.blocked) if rooms.is_full else due
 
 
-def _workspaces_in_turn(rooms: Rooms) -> Iterator[UUID]:
+def _workspaces_with_room() -> Iterator[UUID]:
+    """The same where nothing is full: always one statement, which is written once. Every claim asks it."""
+    with connection.cursor() as cursor:
+        cursor.execute(*_statement(connection.vendor))
+        found = [UUIDField().to_python(pk) for (pk,) in cursor.fetchall()]
+    yield from found
+
+
+@cache
+def _statement(_vendor: str) -> tuple[str, tuple[Any, ...]]:
+    """The statement in the words of the database in use, and its values."""
+    sql, values = _workspaces_in_turn(Rooms(is_bounded=False)).query.sql_with_params()
+    return sql, values
+
+
+def _workspaces_in_turn(rooms: Rooms) -> QuerySet[Workspace, UUID]:
     mine = Run.objects.filter(workspace=OuterRef("pk"))
     due = _due(rooms).filter(workspace=OuterRef("pk"))
     running = mine.filter(state=RunState.RUNNING, lease_until__gte=Now()).order_by().values("workspace")
@@ -67,7 +84,7 @@ def _workspaces_in_turn(rooms: Rooms) -> Iterator[UUID]:
     turns = waiting.order_by(
         "running", F("served_at").asc(nulls_first=True), Coalesce("oldest_left", "oldest_queued"), "pk"
     )
-    yield from turns.values_list("pk", flat=True)
+    return turns.values_list("pk", flat=True)
 
 
 def _oldest(runs: QuerySet[Run]) -> Subquery:
