@@ -74,6 +74,8 @@ def _read(row: FieldRow) -> Any:
     if row.kind == "text":
         return row.text
     if row.kind == "null":
+        if row.text.strip():
+            raise ValueError("null has no value. Choose text or number, or empty the field.")
         return None
     if row.kind not in _READERS:
         raise ValueError("Choose a kind.")

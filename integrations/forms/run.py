@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -19,12 +20,15 @@ STATES = (*((state.value, state.value) for state in RunState), (RETRYING, RETRYI
 TRIGGERS = tuple((trigger.value, trigger.value) for trigger in Trigger)
 WARNINGS = (("1", "with warnings"),)
 SINCE = tuple((key, f"last {window.label}") for key, window in WINDOWS.items())
-FILTERS = ("state", "integration", "trigger", "warnings", "since")
+FILTERS = ("q", "state", "integration", "trigger", "warnings", "since")
+_SHORT_ID = re.compile(r"[0-9a-f]{8}", re.IGNORECASE)
+_WHOLE_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class RunFilterForm(forms.Form):
     """Each field narrows the list; an empty one does not."""
 
+    q = forms.CharField(max_length=120, required=False)
     state = forms.ChoiceField(choices=STATES, required=False)
     integration = forms.ModelChoiceField(queryset=Integration.objects.none(), required=False)
     trigger = forms.ChoiceField(choices=TRIGGERS, required=False)
@@ -42,6 +46,8 @@ class RunFilterForm(forms.Form):
     def narrow(self, runs: QuerySet[Run], now: datetime) -> QuerySet[Run]:
         """Apply the filters; call it after `is_valid`."""
         data = self.cleaned_data
+        if data["q"]:
+            runs = runs.filter(_named(data["q"].strip()))
         if data["state"]:
             runs = in_state(runs, data["state"])
         if data["integration"]:
@@ -54,6 +60,14 @@ class RunFilterForm(forms.Form):
             # Ids begin with their time, so this is a range of the primary key.
             runs = runs.filter(id__gte=first_id_at(now - timedelta(seconds=WINDOWS[data["since"]].seconds)))
         return runs
+
+
+def _named(text: str) -> Q:
+    """Runs by the name of their integration, or by their id: whole, or as its short form stands on the pages."""
+    if _WHOLE_ID.fullmatch(text):
+        return Q(id=text)
+    found = Q(deployment__integration__name__icontains=text)
+    return found | Q(id__endswith=text.lower()) if _SHORT_ID.fullmatch(text) else found
 
 
 def in_state(runs: QuerySet[Run], state: str) -> QuerySet[Run]:

@@ -14,6 +14,7 @@ from accounts.errors import SignalboxError
 from accounts.permissions import workspace_view
 from accounts.requests import WorkspaceRequest
 from integrations.connectors import registry
+from integrations.domain.policy import RULES
 from integrations.forms.connector_filter import PLUGINS, ConnectorFilterForm
 from integrations.models import Connector
 from integrations.models.connector import CheckState, Environment
@@ -24,7 +25,7 @@ from integrations.services.policy_actions import last_actions
 from integrations.views.connectors_rows import history_of, list_connectors, uses_of
 from integrations.views.connectors_words import settings_of, streams_shown
 from integrations.views.deletion import confirm_deletion
-from integrations.views.policies_words import sections_of
+from integrations.views.policies_words import sections_of, telling
 
 
 @require_GET
@@ -53,11 +54,14 @@ def connector_detail(request: WorkspaceRequest, connector_id: UUID) -> HttpRespo
         return render(request, "integrations/_connector_state.html", context)
     context |= {
         "settings": settings_of(connector, context["spec"]),
-        "sections": sections_of(
-            effective_policy(workspace=request.workspace, connector=connector),
-            request.workspace,
-            last_actions(workspace=request.workspace, connector=connector),
+        "sections": telling(
+            sections_of(
+                effective_policy(workspace=request.workspace, connector=connector),
+                request.workspace,
+                last_actions(workspace=request.workspace, connector=connector),
+            )
         ),
+        "rule_count": len(RULES),
         "uses": uses_of(request.workspace, connector),
         "asks_streams": "streams" in request.GET,
     }

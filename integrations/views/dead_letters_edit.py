@@ -16,6 +16,7 @@ from accounts.errors import Conflict, SignalboxError
 from accounts.permissions import workspace_view
 from accounts.requests import WorkspaceRequest
 from integrations.domain.lifecycle import DeadLetterState
+from integrations.domain.mapping.reads import columns_read
 from integrations.forms.dead_letter_record import (
     KINDS,
     FieldRow,
@@ -29,6 +30,7 @@ from integrations.services import dead_letters
 from integrations.services.dead_letter_trial import try_one
 from integrations.services.masking import HIDDEN_RAW, shown_record
 from integrations.services.redriven import schema_of
+from integrations.views.dead_letters_detail import failing_part
 from integrations.views.runs_words import active_run_notice
 
 
@@ -93,10 +95,17 @@ def _page(request: WorkspaceRequest, letter: DeadLetter, rows: Sequence[FieldRow
         "rows": shown,
         "kinds": KINDS,
         "is_open": letter.state == DeadLetterState.OPEN,
+        "marked": _read_by_failing(letter, [row.name for row in rows]),
         "raw": "" if letter.is_record else _raw(letter),
         **_trial(letter, record, judged),
     }
     return render(request, "integrations/dead_letter_edit.html", context, status=status)
+
+
+def _read_by_failing(letter: DeadLetter, names: Sequence[str]) -> frozenset[str]:
+    """The fields that the expression reads which set the record aside: what a person looks for first."""
+    failing = failing_part(letter)
+    return columns_read(failing.expression, dict.fromkeys(names)) if failing else frozenset()
 
 
 def _trial(letter: DeadLetter, record: dict[str, Any], rows: Sequence[FieldRow]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Count, OuterRef, Subquery
+from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -30,11 +32,17 @@ from integrations.services.policies import effective_policy
 from integrations.services.policy_actions import LastAction, last_actions
 from integrations.services.schedules import plan_of
 from integrations.views.integrations_words import schedule_words
+from integrations.views.policies_words import is_set
 
+# The rules alone that a policy has a hand in, or that acted.
+FEW = "set"
 RECENT = 20
 SHOWN = 8
 TIMES = 5
 _HIDDEN = ("schema", "cursor", "start_cursor")
+
+
+PolicyRow = tuple[EffectiveRule, EffectiveRule, LastAction | None]
 
 
 @dataclass(frozen=True)
@@ -75,7 +83,6 @@ def integration_detail(request: WorkspaceRequest, integration_id: object) -> Htt
         "runs": runs[:SHOWN],
         "has_more": len(runs) > SHOWN,
         "figures": _figures(deployment, runs),
-        "open_changes": SchemaChange.objects.filter(deployment=deployment, state=DriftState.OPEN).count(),
         **_targets(deployment),
     }
     if request.htmx and not request.htmx.history_restore_request:
@@ -106,7 +113,13 @@ def integration_policy(request: WorkspaceRequest, integration_id: object) -> Htt
     deployment = deployment_of(request, integration_id)
     context = _context(deployment, "policy")
     if request.access.allows("policy.read"):
-        context["sections"] = _policy_sections(deployment)
+        sections = _policy_sections(deployment)
+        few = [(title, [row for row in rows if _tells(row)]) for title, rows in sections]
+        is_few = request.GET.get("rules") == FEW
+        context["sections"] = [section for section in few if section[1]] if is_few else sections
+        context["is_few"] = is_few
+        context["few_count"] = sum(len(rows) for _, rows in few)
+        context["rule_count"] = sum(len(rows) for _, rows in sections)
     return render(request, "integrations/integration_policy.html", context)
 
 
@@ -116,7 +129,13 @@ def deployment_of(request: WorkspaceRequest, integration_id: object) -> Deployme
         "workspace", "integration__workspace", "integration__policy", "integration__created_by",
         "version__source__policy", "version__destination__policy", "version__created_by", "schedule", "staleness",
     )  # fmt: skip
-    return get_object_or_404(rows, integration_id=integration_id)
+    return get_object_or_404(rows.annotate(open_changes=_open_changes()), integration_id=integration_id)
+
+
+def _open_changes() -> Coalesce:
+    """How many changes of its columns nobody has seen; its tab says so on every page."""
+    changes = SchemaChange.objects.filter(deployment=OuterRef("pk"), state=DriftState.OPEN).order_by()
+    return Coalesce(Subquery(changes.values("deployment").annotate(count=Count("pk")).values("count")), 0)
 
 
 def version_of(deployment: Deployment, number: int) -> IntegrationVersion:
@@ -184,9 +203,12 @@ def _targets(deployment: Deployment) -> dict[str, Any]:
     return {"budget": error_budget(deployment, policy, now), "maintenance": hold_under(policy, now)}
 
 
-def _policy_sections(
-    deployment: Deployment,
-) -> list[tuple[str, list[tuple[EffectiveRule, EffectiveRule, LastAction | None]]]]:
+def _tells(row: PolicyRow) -> bool:
+    reading, writing, last = row
+    return last is not None or is_set(reading) or is_set(writing)
+
+
+def _policy_sections(deployment: Deployment) -> list[tuple[str, list[PolicyRow]]]:
     version, workspace = deployment.version, deployment.workspace
     reading, writing = (
         effective_policy(workspace=workspace, connector=connector, integration=deployment.integration).rules

@@ -47,13 +47,13 @@ def breaker_trip(request: WorkspaceRequest, connector_id: UUID) -> HttpResponse:
     connector = get_object_or_404(Connector.objects.of(request.workspace), pk=connector_id)
     host = place_of(connector).host or connector.name
     question = _Question(
-        f"Open the breaker of {host}",
+        f"Trip the breaker of {host}",
         (
             "No call of this workspace goes to this host any more. Runs wait, and lose no attempt.",
-            "It stays open until somebody closes it; no call probes the host meanwhile.",
+            "It stays open until somebody resets it; no call probes the host meanwhile.",
         ),
-        "Open the breaker",
-        f"The breaker of {host} is open. Runs wait until somebody closes it.",
+        "Trip the breaker",
+        f"The breaker of {host} is open. Runs wait until somebody resets it.",
         type_name=host,
     )
     return _asked(request, question, lambda: breakers.trip(connector=connector))
@@ -66,12 +66,12 @@ def breaker_reset(request: WorkspaceRequest, breaker_id: UUID) -> HttpResponse:
     found = Breaker.objects.of(request.workspace).select_related("workspace")
     breaker = get_object_or_404(found, pk=breaker_id)
     question = _Question(
-        f"Close the breaker of {breaker.host}",
+        f"Reset the breaker of {breaker.host}",
         (
             "All calls go out again at once, and runs that wait begin. What was counted is forgotten.",
             "If the host still fails, the breaker opens again by itself where a policy says so.",
         ),
-        "Close the breaker",
+        "Reset the breaker",
         f"The breaker of {breaker.host} is closed. Runs that waited go on.",
     )
     return _asked(request, question, lambda: breakers.reset(breaker=breaker))

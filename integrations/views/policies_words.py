@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -32,6 +32,17 @@ def sections_of(
         for name, rule in policy.rules.items()
     ]
     return [(title, [rule for rule in rules if rule.effective.rule.section == key]) for key, title in SECTIONS.items()]
+
+
+def telling(sections: Sequence[tuple[str, list[ShownRule]]]) -> list[tuple[str, list[ShownRule]]]:
+    """Only the rules that a policy has a hand in, or that acted; all others hold as the instance has them."""
+    kept = [(title, [rule for rule in rules if rule.last or is_set(rule.effective)]) for title, rules in sections]
+    return [(title, rules) for title, rules in kept if rules]
+
+
+def is_set(rule: EffectiveRule) -> bool:
+    """Whether a policy gave the rule its value or bounds it."""
+    return bool(rule.policy or rule.bound)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from integrations.domain.lifecycle import RunState, Trigger
 from integrations.errors import BREAKER_OPEN, BUDGET_SPENT, RATE_LIMITED, SCHEMA_DRIFTED, SLOTS_TAKEN
 from integrations.models import Run
 
-
 # Where a person goes who wants to act on what a run says.
 _REMEDIES = {
     SCHEMA_DRIFTED: "columns",

@@ -73,6 +73,22 @@ def test_a_value_that_is_none_of_its_kind_is_shown_at_its_field_and_nothing_is_s
     assert letter.edited == ""
 
 
+def test_a_value_in_a_field_that_says_null_is_refused_and_not_thrown_away(moving: Moving) -> None:
+    letter = letter_of(moving)
+    given = {"name": ["id", "amount"], "kind": ["number", "null"], "value": ["10", "2.50"]}
+    response = post(moving, f"dead-letters/{letter.pk}/edit/", given)
+    assert response.status_code == 400
+    assert "null has no value" in response.content.decode()
+    assert ">2.50</textarea>" in response.content.decode()
+    assert not DeadLetter.objects.get(pk=letter.pk).edited
+
+
+def test_the_form_marks_the_field_that_the_failing_expression_reads(moving: Moving) -> None:
+    text = moving.text(f"dead-letters/{letter_of(moving).pk}/edit/")
+    assert text.count("read by what failed") == 1
+    assert text.index(">amount <span") < text.index("read by what failed")
+
+
 def test_two_people_who_correct_one_letter_do_not_overwrite_each_other(moving: Moving) -> None:
     letter = letter_of(moving)
     other = DeadLetter.objects.get(pk=letter.pk)

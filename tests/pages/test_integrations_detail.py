@@ -97,7 +97,7 @@ def test_the_detail_asks_the_same_number_of_questions_however_many_runs_there_ar
         run_of(deployment)
     with CaptureQueriesContext(connection) as many:
         client.get(url(world, deployment))
-    assert len(many) == len(few) == 12
+    assert len(many) == len(few) == 11
 
 
 def test_a_viewer_sees_everything_and_can_change_nothing(world: World, deployment: Deployment) -> None:
@@ -143,6 +143,10 @@ def test_each_value_of_the_policy_says_where_it_came_from(world: World, deployme
     text = " ".join(shown(world, deployment, "policy/").split())
     assert "<strong>9</strong>" in text
     assert ">Own</a>, integration, instead of 7" in text
+    few = shown(world, deployment, "policy/?rules=set")
+    assert "<strong>9</strong>" in few
+    assert "Longest Retry-After" in text
+    assert "Longest Retry-After" not in few
 
 
 def test_a_run_is_started_and_its_page_opened(world: World, deployment: Deployment) -> None:

@@ -174,7 +174,7 @@ def test_a_range_that_cannot_be_read_is_refused_on_the_page(
 
 def test_a_source_that_is_away_is_said_before_anything_is_asked(world: World, upserting: Tables) -> None:
     (upserting.folder / "in.db").unlink()
-    assert "What would be sent cannot be told" in text(signed_in(world.operator).get(url(world, upserting, "backfill")))
+    assert "There is no preview" in text(signed_in(world.operator).get(url(world, upserting, "backfill")))
 
 
 def test_a_replay_is_looked_at_and_started_from_a_batch(world: World, upserting: Tables) -> None:

@@ -71,6 +71,14 @@ def test_retrying_is_a_state_of_its_own(moving: Moving) -> None:
     assert "next attempt" in moving.text("runs/")
 
 
+def test_a_search_finds_runs_by_integration_and_by_id_as_the_jump_box_asks(moving: Moving) -> None:
+    run, other = moving.run(), moving.run()
+    assert shown(moving, "?q=NUMB") == [other, run]
+    assert shown(moving, f"?q={str(run.pk)[-8:]}") == [run]
+    assert shown(moving, f"?q={run.pk}") == [run]
+    assert shown(moving, "?q=nothing") == []
+
+
 def test_the_list_is_narrowed_to_an_integration(moving: Moving) -> None:
     run = moving.run()
     assert shown(moving, f"?integration={run.deployment.integration_id}") == [run]

@@ -55,7 +55,7 @@ def test_who_may_see_no_samples_sees_none(moving: Moving, change: SchemaChange) 
 
 def test_the_integration_says_how_many_changes_wait(moving: Moving, change: SchemaChange) -> None:
     page = moving.page(f"integrations/{moving.deployment.integration_id}/")
-    assert page.context["open_changes"] == 1
+    assert page.context["deployment"].open_changes == 1
 
 
 def test_a_change_is_marked_as_seen_with_a_note(moving: Moving, change: SchemaChange) -> None:
