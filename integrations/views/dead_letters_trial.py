@@ -33,10 +33,12 @@ def trial(request: WorkspaceRequest) -> HttpResponse:
         given = QueryDict(form.query)
         kept = {name: given[name] for name in forms.FILTERS if given.get(name)}
         return redirect(reverse("dead-letter-list", args=[request.workspace.slug]) + f"?{urlencode(kept)}")
+    trials = [_tried(request, integration, letters) for integration in integrations]
     context = {
         "form": form,
         "chosen": request.POST.getlist("letter")[:200],
-        "trials": [_tried(request, integration, letters) for integration in integrations],
+        "trials": trials,
+        "would_settle": any(each["trial"] and each["trial"].written + each["trial"].filtered for each in trials),
         "at_most": TRIED_AT_MOST,
         "query": form.query,
     }
