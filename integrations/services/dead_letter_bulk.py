@@ -40,6 +40,7 @@ class Shown:
     letter: DeadLetter
     before: dict[str, Any]
     after: dict[str, Any]
+    is_changed: bool
     problem: str
     tried: Tried
 
@@ -174,9 +175,8 @@ def _kind(corrected: Corrected) -> str:
 
 def _shown(corrected: Corrected, tried: Tried, sight: Sight) -> Shown:
     letter = corrected.letter
-    return Shown(
-        letter, sight.shown(letter, corrected.before), sight.shown(letter, corrected.after), corrected.problem, tried
-    )
+    before, after = (sight.shown(letter, record) for record in (corrected.before, corrected.after))
+    return Shown(letter, before, after, corrected.is_changed, corrected.problem, tried)
 
 
 def _edited(corrected: Corrected) -> DeadLetter:

@@ -113,6 +113,8 @@ def _rules(schema: pa.Schema, settings: Sequence[Setting], sight: Sight) -> tupl
     for place, each in enumerate(settings):
         if each.field not in columns:
             problems[f"set.{place}"] = "The record has no such field. Choose one of its columns."
+        elif each.field in [other.field for other in settings[:place]]:
+            problems[f"set.{place}"] = "This field is set above already. Set each field once."
         elif _reads_hidden(each, schema, sight):
             problems[f"set.{place}"] = "It reads a field that a policy masks. Correct such a record by hand."
     if problems:

@@ -22,6 +22,7 @@ from accounts.templatetags.signalbox import number
 from integrations.forms import dead_letter as forms
 from integrations.forms.dead_letter_settings import SettingRow, rows_of_post, settings_of
 from integrations.models import DeadLetter, Deployment, Integration
+from integrations.models.dead_letter import REDRIVABLE
 from integrations.pipeline.batch import columns_of
 from integrations.services import dead_letter_bulk, dead_letters
 from integrations.services.dead_letter_bulk import Applied, Preview, Shown
@@ -83,6 +84,7 @@ def _page(
         "rows": [(row, problems.get(f"set.{place}", "")) for place, row in enumerate(rows)],
         "columns": _columns(letters),
         "count": letters.count(),
+        "records": letters.filter(REDRIVABLE).count(),
         "at_most": dead_letter_bulk.CORRECTED_AT_MOST,
         **found,
     }

@@ -210,6 +210,7 @@ def test_both_letters_of_a_record_that_is_set_aside_again_lead_to_each_other_wit
     new = moving.letters()[-1]
     text = moving.text(f"dead-letters/{old.pk}/")
     assert "and set aside again as" in text
+    assert ">set aside again</span>" in text
     assert f"/dead-letters/{new.pk}/" in text
     assert text.count("cannot be made into decimal(12,2)") >= 2
     newer = moving.text(f"dead-letters/{new.pk}/")

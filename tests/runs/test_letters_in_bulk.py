@@ -121,10 +121,11 @@ def test_a_field_that_does_not_fit_its_column_can_be_set_anew(bench: Bench, outs
     [
         (Setting("nothing", "1"), "no such field"),
         (Setting("amount", "(SELECT 1)"), ""),
+        (Setting("id", "id"), "Set each field once"),
         (Setting("amount", "read_text('/etc/passwd')"), ""),
         (Setting("amount", "amont"), "Did you mean"),
         (Setting("amount", "sum(id)"), ""),
-        (Setting("id", "[id]"), "cannot be made into integer"),
+        (Setting("amount", "[id] + 1"), ""),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_refused_at_its_place(
@@ -132,8 +133,8 @@ def test_a_setting_that_cannot_be_used_is_refused_at_its_place(
 ) -> None:
     aside(bench, outside, "x")
     with pytest.raises(Invalid) as refused:
-        preview(bench, Setting("id", "id"), setting) if setting.field != "id" else preview(bench, setting)
-    assert message in refused.value.fields["set.1" if setting.field != "id" else "set.0"]
+        preview(bench, Setting("id", "id"), setting)
+    assert message in refused.value.fields["set.1"]
 
 
 def test_nothing_set_is_refused(bench: Bench, outside: World) -> None:
@@ -224,3 +225,10 @@ def test_letters_that_are_not_open_are_left_alone(bench: Bench, outside: World) 
     letters = aside(bench, outside, "12 EUR", "about 7")
     DeadLetter.objects.filter(pk=letters[0].pk).update(state=DeadLetterState.DISCARDED)
     assert apply(bench, MENDED).letters == (letters[1].pk,)
+
+
+def test_an_expression_that_can_never_fit_its_column_is_refused(bench: Bench, outside: World) -> None:
+    aside(bench, outside, "x")
+    with pytest.raises(Invalid) as refused:
+        preview(bench, Setting("amount", "upper(amount)"), Setting("id", "[id]"))
+    assert "cannot be made into integer" in refused.value.fields["set.1"]
