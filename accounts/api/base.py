@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.access import Access
+from accounts.api.parsers import BoundedJSONParser
 from accounts.models import Membership, Workspace
 
 M = TypeVar("M", bound=Model)
@@ -26,6 +27,7 @@ class WorkspaceViewSet(GenericViewSet[M]):
     """A view set below `workspaces/<slug:workspace>/`; subclasses declare `permissions` for each action."""
 
     permissions: dict[str, str]
+    parser_classes = [BoundedJSONParser]
 
     @property
     def asked(self) -> WorkspaceRequest:

@@ -12,6 +12,8 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 DEPTH = 32
+# An answer names the first of many wrong fields; a body may hold thousands.
+_NAMED_AT_MOST = 50
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -27,7 +29,7 @@ class StrictSerializer(serializers.Serializer[Any]):
             unknown = sorted(str(name)[:80] for name in data if name not in known)
             if unknown:
                 message = f"There is no such field here. There are: {', '.join(sorted(known)) or 'none'}."
-                raise ValidationError({name: [message] for name in unknown})
+                raise ValidationError({name: [message] for name in unknown[:_NAMED_AT_MOST]})
         return super().to_internal_value(data)
 
 
