@@ -12,6 +12,7 @@ from accounts.client_address import client_ip
 from accounts.errors import SignalboxError
 from accounts.models import ApiToken
 from accounts.request_context import Actor, RequestContext, entered
+from accounts.services.denials import note_denial
 from accounts.views.errors import problem_page
 
 
@@ -31,6 +32,7 @@ class RequestContextMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """A declared error that a page did not handle becomes a page with what to do; others are crashes."""
+        note_denial(request, exception)
         return problem_page(request, exception) if isinstance(exception, SignalboxError) else None
 
 

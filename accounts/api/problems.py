@@ -22,6 +22,7 @@ from accounts.errors import (
     SignalboxError,
     declare,
 )
+from accounts.services.denials import note_denial
 
 CONTENT_TYPE = "application/problem+json"
 NOT_SIGNED_IN = declare(
@@ -52,10 +53,11 @@ Fields = Mapping[str, list[str]]
 
 
 def problem_handler(
-    error: Exception, _context: Mapping[str, Any]
+    error: Exception, context: Mapping[str, Any]
 ) -> Response | None:  # DRF's, with values of every kind
     """The problem document of an error; None for a crash, which then becomes a 500."""
     error = _as_api_error(error)
+    note_denial(context.get("request"), error)
     if isinstance(error, SignalboxError):
         fields = {name: [message] for name, message in error.fields.items()} if isinstance(error, Invalid) else {}
         document = problem(error.status, error.code, error.message, what_to_do=error.what_to_do, errors=fields)

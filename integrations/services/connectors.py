@@ -28,6 +28,7 @@ from integrations.services.approval_rules import refuse_other_policy
 from integrations.services.credentials import open_credential
 from integrations.services.gate import open_gate
 from integrations.services.policies import awaited, effective_policy, limits_of
+from integrations.services.secret_use import record_use
 
 CHECK_FIELDS = ["check_state", "check_message", "check_what_to_do", "check_ms", "checked_at", "check_state_since"]
 _TESTED = ("plugin", "settings", "credential_id", "policy_id")
@@ -183,6 +184,8 @@ def open_plugin(
     """
     policy = effective_policy(workspace=connector.workspace, connector=connector, integration=integration)
     credential = connector.credential
+    if run is not None and credential is not None:
+        record_use(run, credential)
     context = Context(
         settings=connector.settings,
         credential=open_credential(credential) if credential else {},
