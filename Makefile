@@ -22,7 +22,7 @@ DEV_STAMP := $(VENV)/.stamps/dev-$(call hash,$(LOCKS)/dev.txt)
 FRONT_STAMP := static/node_modules/.stamp-$(call hash,static/package-lock.json $(LOCKS)/frontend.txt)
 
 .DEFAULT_GOAL := help
-.PHONY: help up install install-dev test faults faults-long faults-crash audit-proof check accept-secrets format mutants smoke bench lock clean
+.PHONY: help up install install-dev test faults faults-long faults-crash audit-proof check accept-secrets format mutants egress smoke bench lock clean
 
 help: ## list what can be done
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -78,6 +78,9 @@ faults-long: install-dev ## the same 10,000 times
 
 faults-crash: install-dev ## stop PostgreSQL at once 50 times within a run of 1,000,000 records
 	@$(BIN)/python -m tests.faults.crash --crashes 50 --records 1000000
+
+egress: install-dev ## try 300 forms of addresses through every door, and hostile answers; prints a line of JSON
+	@$(BIN)/python -m tests.egress
 
 smoke: install ## start the product as a person would, see the demo's first run succeed, and stop it
 	@$(BIN)/python -m tests.smoke
