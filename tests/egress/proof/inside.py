@@ -1,12 +1,13 @@
 """The proof itself, in a network of its own where every address is ours: run by `python -m tests.egress`.
 
-Prints one line of JSON. `inside` is what was accepted where nobody may go; with `--weak` the guard is opened on
-purpose, and the same attempts must find connections.
+Prints one line of JSON. `accepted` is what was accepted where nobody may go, `public` where anybody may; with
+`--weak-every` the guard is then opened on purpose, and the same attempts must find connections (`weak`).
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import logging
 import os
@@ -50,7 +51,7 @@ class Result:
     wrong: list[str] = field(default_factory=list)
 
 
-def attempts(forms: list[Form], doors: list[str], ways: list[str]) -> Iterator[tuple[Form, str, str, str]]:
+def attempts(forms: list[Form], doors: list[str], ways: tuple[str, ...]) -> Iterator[tuple[Form, str, str, str]]:
     """Every form, way, plugin and door. PostgreSQL's protocol has no redirects."""
     for number, form in enumerate(forms):
         for way in ways:
@@ -88,8 +89,32 @@ class Proof:
         self.names, self.listeners = Names(), Listeners()
         self.house = House.build()
         self.result = Result()
+        self._numbers = itertools.count()
         self._first_code = ""
         self._listen_for_codes()
+
+    def go_through(self, forms: list[Form], doors: list[str], ways: tuple[str, ...]) -> dict[str, Any]:
+        """Make every attempt, and say what came of them."""
+        began, self.result = time.monotonic(), Result()
+        inside, outside = self.listeners.inside.total(), self.listeners.outside
+        for form, number, way, entry in attempts(forms, doors, ways):
+            self.attempt(form, number, way, entry)
+        return {
+            "forms": len(forms),
+            "entry_points": sorted({entry.partition(" ")[2] for entry in self.result.attempts}),
+            "attempts": self.result.attempts.total(),
+            "accepted": self.listeners.inside.total() - inside,
+            "public": self.listeners.outside - outside,
+            "refused_by_code": dict(self.result.codes.most_common()),
+            "found": dict(self.result.found),
+            "wrong": self.result.wrong[:10],
+            "seconds": round(time.monotonic() - began, 1),
+        }
+
+    def opened(self, way: str, forms: list[Form], doors: list[str]) -> dict[str, Any]:
+        """The same in one way, with the guard opened in that way."""
+        weak.WAYS[way]()
+        return self.go_through(forms, doors, (way,))
 
     def _listen_for_codes(self) -> None:
         """The first error of an attempt is why it was refused, whatever a page makes of it."""
@@ -103,7 +128,7 @@ class Proof:
 
     def attempt(self, form: Form, number: str, way: str, entry: str) -> None:
         plugin, _, door = entry.partition(" ")
-        tag = f"{number}-{sum(self.result.attempts.values())}"
+        tag = f"{number}-{next(self._numbers)}"
         self.listeners.target = f"http://{form.host}:{HTTP}/"
         settings = settings_for(form, way, plugin, tag)
         before, self._first_code = self.listeners.inside.total(), ""
@@ -135,37 +160,20 @@ EXPECTED: dict[str, set[int | None]] = {
 
 
 def main() -> int:
-    """Make the attempts that the arguments name."""
+    """Make the attempts that the arguments name, and then fewer with the guard opened."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--weak", choices=sorted(weak.WAYS), default="")
     parser.add_argument("--every", type=int, default=1, help="take only every so many-th form")
     parser.add_argument("--first", type=int, default=0, help="begin with this one")
     parser.add_argument("--doors", default=",".join(DOORS))
+    parser.add_argument("--weak-every", type=int, default=0, help="the same with the guard opened; 0: not at all")
     given = parser.parse_args()
     logging.disable(logging.CRITICAL)
-    proof, began = Proof(), time.monotonic()
-    if given.weak:
-        weak.WAYS[given.weak]()
-    ways = [given.weak] if given.weak else list(WAYS)
-    forms = FORMS[given.first :: given.every]
-    for form, number, way, entry in attempts(forms, given.doors.split(","), ways):
-        proof.attempt(form, number, way, entry)
-    result = proof.result
-    print(  # noqa: T201 - the answer to the parent
-        json.dumps(
-            {
-                "forms": len(forms),
-                "entry_points": sorted({entry.partition(" ")[2] for entry in result.attempts}),
-                "attempts": result.attempts.total(),
-                "accepted": proof.listeners.inside.total(),
-                "public": proof.listeners.outside,
-                "refused_by_code": dict(result.codes.most_common()),
-                "found": dict(result.found),
-                "wrong": result.wrong[:10],
-                "seconds": round(time.monotonic() - began, 1),
-            }
-        )
-    )
+    proof, doors = Proof(), given.doors.split(",")
+    made = proof.go_through(FORMS[given.first :: given.every], doors, WAYS)
+    if given.weak_every:
+        # In this order, since what is opened stays open.
+        made["weak"] = {way: proof.opened(way, FORMS[:: given.weak_every], doors) for way in weak.WAYS}
+    sys.stdout.write(json.dumps(made) + "\n")
     return 0
 
 

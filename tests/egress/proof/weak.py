@@ -44,8 +44,9 @@ def _follow_redirects() -> None:
     _judge_nothing()
 
 
+# The narrowest first: what was opened stays open.
 WAYS: dict[str, Callable[[], None]] = {
-    "direct": _judge_nothing,
     "rebind": _check_once_and_resolve_again,
     "redirect": _follow_redirects,
+    "direct": _judge_nothing,
 }
