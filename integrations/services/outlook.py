@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from accounts.errors import SignalboxError
 from integrations.connectors.base import Batch, Range, ReadRequest, WriteMode
 from integrations.connectors.base import Connector as Plugin
 from integrations.connectors.ranged import RangedSource, check_range
@@ -29,7 +30,8 @@ from integrations.services.runs import Begin
 SHOWN = 3
 SECONDS = 8.0
 RECORDS_AT_MOST = 200_000
-_BATCH = 5_000
+# Small, so that something was seen where a page limit or a failure ends the look.
+_BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Outlook:
 
 @dataclass(frozen=True)
 class _Look:
-    """What a bounded read saw."""
+    """What a bounded read saw; `stopped_by` is the message of what ended it early, if anything failed."""
 
     schema: pa.Schema | None
     first: pa.RecordBatch | None
@@ -71,6 +73,7 @@ class _Look:
     undecodable: int
     progress: float | None
     is_whole: bool
+    stopped_by: str = ""
 
 
 def look_ahead(*, deployment: Deployment, begin: Begin) -> Outlook:
@@ -127,17 +130,22 @@ def _iterated(source: Plugin, request: ReadRequest) -> Generator[Batch]:
 def _seen(schema: pa.Schema | None, batches: Iterator[Batch], ends_at: float) -> _Look:
     first: list[pa.RecordBatch] = []
     last: deque[pa.RecordBatch] = deque(maxlen=SHOWN)
-    seen, undecodable, progress, is_whole = 0, 0, None, True
-    for batch in batches:
-        records = batch.records
-        if seen < SHOWN:
-            first.append(records.slice(0, SHOWN - seen))
-        last.extend(records.slice(row, 1) for row in range(max(0, records.num_rows - SHOWN), records.num_rows))
-        seen, undecodable, progress = seen + records.num_rows, undecodable + len(batch.bad), batch.progress
-        if seen >= RECORDS_AT_MOST or time.monotonic() > ends_at:
-            is_whole = False
-            break
-    return _Look(schema, _joined(first), _joined(list(last)), seen, undecodable, progress, is_whole)
+    seen, undecodable, progress, is_whole, stopped_by = 0, 0, None, True, ""
+    try:
+        for batch in batches:
+            records = batch.records
+            if seen < SHOWN:
+                first.append(records.slice(0, SHOWN - seen))
+            last.extend(records.slice(row, 1) for row in range(max(0, records.num_rows - SHOWN), records.num_rows))
+            seen, undecodable, progress = seen + records.num_rows, undecodable + len(batch.bad), batch.progress
+            if seen >= RECORDS_AT_MOST or time.monotonic() > ends_at:
+                is_whole = False
+                break
+    except SignalboxError as error:
+        if not seen:
+            raise
+        is_whole, stopped_by = False, error.message  # what was seen until then tells something; it is said
+    return _Look(schema, _joined(first), _joined(list(last)), seen, undecodable, progress, is_whole, stopped_by)
 
 
 def _joined(parts: list[pa.RecordBatch]) -> pa.RecordBatch | None:
@@ -150,9 +158,10 @@ def _joined(parts: list[pa.RecordBatch]) -> pa.RecordBatch | None:
 def _count(seen: _Look) -> tuple[int | None, str]:
     if seen.is_whole:
         return seen.seen, "counted by reading them"
+    why = f" ({seen.stopped_by})" if seen.stopped_by else ""
     if seen.progress:
-        return round(seen.seen / seen.progress), f"estimated: {seen.seen:,} were {seen.progress:.0%} of them"
-    return seen.seen, "at least: the preview stopped reading there"
+        return round(seen.seen / seen.progress), f"estimated: {seen.seen:,} were {seen.progress:.0%} of them{why}"
+    return seen.seen, f"at least: the preview stopped reading there{why}"
 
 
 def _mapped(deployment: Deployment, records: pa.RecordBatch | None) -> tuple[PreviewRow, ...]:

@@ -87,8 +87,11 @@ def _succeeded(run: Run) -> Verdict:
         sentence = "There was nothing to move: the source had no records for this run."
         return Verdict("warn" if run.has_warnings else "ok", sentence)
     sentence = f"All {number(run.read)} records that were read are accounted for."
+    if run.read == 1:
+        sentence = "The one record that was read is accounted for."
     if run.set_aside:
-        todo = f"{number(run.set_aside)} were set aside. Look at why, correct it, and redrive them."
+        many = f"{number(run.set_aside)} were set aside. Look at why, correct it, and redrive them."
+        todo = "One was set aside. Look at why, correct it, and redrive it." if run.set_aside == 1 else many
         return Verdict("warn", sentence, todo)
     if run.has_warnings:
         return Verdict("warn", sentence, "Its log has warnings.")

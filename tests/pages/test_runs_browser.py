@@ -102,7 +102,7 @@ def test_the_head_follows_the_run(moving: Moving, open_page: Open) -> None:
     moving.outside.rows = [{"id": 1, "amount": "1"}]
     moving.work(run)
     tell(page, "#run-head")
-    expect(page.locator(".run-sentence")).to_have_text("All 1 records that were read are accounted for.")
+    expect(page.locator(".run-sentence")).to_have_text("The one record that was read is accounted for.")
 
 
 def test_a_run_is_started_from_the_dialog(moving: Moving, open_page: Open) -> None:

@@ -108,7 +108,7 @@ def test_a_run_of_another_workspace_is_not_there(moving: Moving, world: World, p
         ({"state": "cancelled", "batches": 2}, "after batch 2"),
         ({"state": "failed"}, "It failed."),
         ({"state": "succeeded", "read": 1, "written": 1, "has_warnings": True}, "Its log has warnings."),
-        ({"state": "succeeded", "read": 1, "written": 1}, "All 1 records"),
+        ({"state": "succeeded", "read": 1, "written": 1}, "The one record"),
     ],
 )
 def test_each_state_has_its_sentence(moving: Moving, changes: dict[str, object], sentence: str) -> None:

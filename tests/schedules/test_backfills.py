@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,9 @@ from django.test.utils import CaptureQueriesContext
 from accounts.errors import Conflict, Invalid, SignalboxError
 from accounts.models import AuditEntry, Workspace
 from accounts.request_context import Actor, acting_as
+from integrations.connectors.base import Batch, Connector, ReadRequest
 from integrations.domain.lifecycle import RunState, Trigger
+from integrations.errors import PAGE_LIMIT, NeedsPerson
 from integrations.models import Run
 from integrations.services import backfills, outlook
 from integrations.services.backfills import Checkpoint, start_backfill, start_replay
@@ -136,6 +141,25 @@ def test_a_preview_that_stops_early_says_how_it_knows(done: Tables, monkeypatch:
     )
     assert (seen.records, seen.last_is_last) == (10, False)
     assert seen.how.startswith("estimated: 5 were 50% of them")
+
+
+@pytest.mark.parametrize(("after", "known"), [(2, True), (0, False)])
+def test_a_preview_that_fails_midway_tells_what_it_saw_and_why_it_stopped(
+    done: Tables, monkeypatch: pytest.MonkeyPatch, after: int, known: bool
+) -> None:
+    def failing(source: Connector, request: ReadRequest) -> Generator[Batch]:
+        yield from islice(source.read(replace(request, batch_records=2)), after)
+        raise NeedsPerson(PAGE_LIMIT, "It reached its limit of pages.")
+
+    monkeypatch.setattr(outlook, "_iterated", failing)
+    begin = backfills.backfill_begin(**{**MAY, "high": "2026-05-09"})
+    if known:
+        seen = outlook.look_ahead(deployment=done.deployment, begin=begin)
+        assert (len(seen.first), seen.last_is_last) == (2, False)
+        assert "It reached its limit of pages." in seen.how
+    else:
+        with pytest.raises(NeedsPerson, match="limit of pages"):
+            outlook.look_ahead(deployment=done.deployment, begin=begin)
 
 
 def test_a_replay_reads_on_from_an_older_checkpoint(done: Tables) -> None:

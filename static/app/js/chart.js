@@ -159,7 +159,13 @@ function table(chart) {
   place.replaceChildren(made);
 }
 
+/** One point is no curve: its axis would span years. The page may keep the room for more until there is a second. */
+function isCurve({ figure, data }) {
+  return figure.toggleAttribute("data-many", data.x.length > 1);
+}
+
 function draw(chart, uPlot) {
+  if (!isCurve(chart)) return table(chart);
   const place = chart.figure.querySelector(".chart-plot");
   chart.plot?.destroy();
   chart.plot = new uPlot(options(chart, place.clientWidth, place.clientHeight), columns(chart.data), place);
@@ -169,13 +175,13 @@ function draw(chart, uPlot) {
 /** Only the width follows the page; the height is the style's, or the plot would push its own frame. */
 function fit(chart, place) {
   const width = place.clientWidth;
-  if (width && width !== chart.plot.width) chart.plot.setSize({ width, height: chart.plot.height });
+  if (chart.plot && width && width !== chart.plot.width) chart.plot.setSize({ width, height: chart.plot.height });
 }
 
 function update(chart, data) {
   const isSameShape = data.series.length === chart.data.series.length && Boolean(data.stacked) === Boolean(chart.data.stacked);
   chart.data = data;
-  if (chart.plot && isSameShape) {
+  if (chart.plot && isSameShape && isCurve(chart)) {
     chart.plot.setData(columns(data));
     table(chart);
   } else load().then((uPlot) => draw(chart, uPlot));
@@ -216,7 +222,7 @@ async function start(figure) {
 
 function stop(figure, chart) {
   chart.observer?.disconnect();
-  chart.plot.destroy();
+  chart.plot?.destroy();
   charts.delete(figure);
 }
 
