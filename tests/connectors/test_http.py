@@ -96,6 +96,7 @@ def test_parameters_are_added_to_those_of_the_address() -> None:
     assert Call("http://a.example/x?y=1#z", params=(("k", "v w"),)).full_url == "http://a.example/x?y=1&k=v+w"
 
 
+@pytest.mark.security("SEC-083")
 @pytest.mark.parametrize(
     ("status", "kind", "code"),
     [
@@ -171,6 +172,7 @@ def test_a_private_address_is_not_connected_to(httpserver: HTTPServer) -> None:
     assert (caught.value.code, httpserver.log) == (ADDRESS_BLOCKED, [])
 
 
+@pytest.mark.security("SEC-080")
 def test_a_name_that_turns_inward_is_never_connected_to_there(httpserver: HTTPServer) -> None:
     httpserver.expect_request("/x", headers={"host": f"shop.example:{httpserver.port}"}).respond_with_data("{}")
     answers = iter([("127.0.0.1",), ("169.254.169.254",)])
@@ -189,6 +191,7 @@ def test_the_next_address_is_tried_where_the_first_does_not_answer(httpserver: H
         assert client.send(Call(f"http://shop.example:{httpserver.port}/x")).status == 200
 
 
+@pytest.mark.security("SEC-080")
 def test_a_connection_that_ends_elsewhere_is_refused(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
     connect = socket.create_connection
     elsewhere = (httpserver.host, httpserver.port)
@@ -200,6 +203,7 @@ def test_a_connection_that_ends_elsewhere_is_refused(httpserver: HTTPServer, mon
     assert (caught.value.code, httpserver.log) == (ADDRESS_BLOCKED, [])
 
 
+@pytest.mark.security("SEC-084")
 def test_the_environment_sets_no_proxy_and_no_credential(
     httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -213,6 +217,7 @@ def test_the_environment_sets_no_proxy_and_no_credential(
     assert "authorization" not in httpserver.log[0][0].headers
 
 
+@pytest.mark.security("SEC-085")
 @pytest.mark.fault("F45")
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 @pytest.mark.parametrize("status", [200, 302, 500])
@@ -234,6 +239,7 @@ def test_a_large_answer_is_stopped_at_the_limit(httpserver: HTTPServer) -> None:
     assert caught.value.code == ANSWER_TOO_LARGE
 
 
+@pytest.mark.security("SEC-085")
 @pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "x-own"])
 def test_an_encoding_that_was_not_asked_for_is_refused(httpserver: HTTPServer, encoding: str) -> None:
     httpserver.expect_request("/x").respond_with_data(b"abc", headers={"content-encoding": encoding})
@@ -331,6 +337,7 @@ def test_closing_ends_a_call_in_flight() -> None:
     assert [error.code for error in errors] == [UNREACHABLE]  # type: ignore[attr-defined]
 
 
+@pytest.mark.security("SEC-081")
 @pytest.mark.parametrize("url", ["http://a b/", "http://u:p@127.0.0.1/", "ftp://127.0.0.1/", "http://127.1/"])
 def test_an_unclear_address_is_refused(url: str) -> None:
     with closing(HttpClient(QUICK, ())) as client, pytest.raises(NeedsPerson) as caught:

@@ -31,6 +31,7 @@ def test_all_checked_addresses_come_in_order_without_doubles() -> None:
     assert found == ("9.9.9.9", "8.8.8.8")
 
 
+@pytest.mark.security("SEC-080")
 @pytest.mark.parametrize(
     "addresses",
     [("8.8.8.8", "127.0.0.1"), ("10.0.0.1", "8.8.8.8"), ("2606:4700::1", "::1"), ("8.8.8.8", "::ffff:7f00:1")],
@@ -54,10 +55,12 @@ def test_an_entry_that_is_not_exactly_host_and_port_opens_nothing(entry: str) ->
     assert refused("127.0.0.1", 9000, (entry,)) == ADDRESS_BLOCKED
 
 
+@pytest.mark.security("SEC-080")
 def test_an_allowed_address_does_not_open_a_name_that_leads_to_it() -> None:
     assert refused("rebind.example", 9000, ("127.0.0.1:9000",), "127.0.0.1") == ADDRESS_BLOCKED
 
 
+@pytest.mark.security("SEC-082")
 @pytest.mark.parametrize(
     "address",
     ["169.254.169.254", "fd00:ec2::254", "100.100.100.200", "168.63.129.16", "169.254.170.2", "192.0.0.192", "0.0.0.0"],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+import random
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
 
@@ -154,22 +155,54 @@ NEVER = [
     "f000::1",
 ]
 
+# From the IANA special-purpose registries (RFC 6890 and its updates): the blocks that are not globally reachable, and
+# those that carry another address within (IPv4-mapped, NAT64, 6to4, Teredo), wherever that leads.
+REGISTERED = [
+    *("0.0.0.0/8", "0.0.0.0/32", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+    *("192.0.0.0/24", "192.0.0.0/29", "192.0.0.8/32", "192.0.0.170/32", "192.0.0.171/32", "192.0.2.0/24"),
+    *("192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4"),
+    *("255.255.255.255/32", "224.0.0.0/4"),
+    *("::1/128", "::/128", "::/96", "::ffff:127.0.0.0/104", "64:ff9b::/96", "64:ff9b:1::/48", "100::/64"),
+    *("100:0:0:1::/64", "2001::/23", "2001::/32", "2001:2::/48", "2001:10::/28", "2001:db8::/32", "2002::/16"),
+    *("3fff::/20", "5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"),
+]
+
+
+@pytest.mark.security("SEC-081")
+@pytest.mark.parametrize("block", REGISTERED)
+def test_no_address_of_a_registered_block_is_open(block: str) -> None:
+    network = ip_network(block)
+    chance = random.Random(block)
+    places = {0, network.num_addresses - 1, *(chance.randrange(network.num_addresses) for _ in range(50))}
+    assert [network[place] for place in places if judge(network[place]) is Verdict.OPEN] == []
+
+
+@pytest.mark.security("SEC-081")
+def test_what_python_knows_as_not_global_is_never_open() -> None:
+    chance = random.Random(4)
+    fours: list[IPAddress] = [IPv4Address(number << 17) for number in range(1 << 15)]
+    sixes: list[IPAddress] = [IPv6Address(top << 112 | chance.getrandbits(112)) for top in range(0, 1 << 16, 7)]
+    assert [a for a in (*fours, *sixes) if judge(a) is Verdict.OPEN and not a.is_global] == []
+
 
 @pytest.mark.parametrize("text", OPEN)
 def test_a_public_address_is_open(text: str) -> None:
     assert judge(ip_address(text)) is Verdict.OPEN
 
 
+@pytest.mark.security("SEC-081")
 @pytest.mark.parametrize("text", BY_ALLOWANCE)
 def test_a_private_address_needs_the_instances_allowance(text: str) -> None:
     assert judge(ip_address(text)) is Verdict.BY_ALLOWANCE
 
 
+@pytest.mark.security("SEC-081")
 @pytest.mark.parametrize("text", NEVER)
 def test_a_special_address_can_never_be_opened(text: str) -> None:
     assert judge(ip_address(text)) is Verdict.NEVER
 
 
+@pytest.mark.security("SEC-081")
 @pytest.mark.parametrize("address", sorted(METADATA, key=str), ids=str)
 def test_every_metadata_address_is_closed_for_good(address: IPAddress) -> None:
     assert judge(address) is Verdict.NEVER
