@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 import msgspec
 import pyarrow as pa
@@ -19,11 +18,10 @@ from integrations.errors import BATCH_TOO_LARGE, NeedsPerson
 from integrations.models import BatchIntent, DeadLetter, Run, RunBatch, UncertainBatch
 from integrations.models.integration import ReadMode
 from integrations.pipeline.ports import Parcel
+from integrations.services.owners import continued
 from integrations.services.runs import tell
 
 MOST_BYTES = 64 * 1024 * 1024
-# Runs that continue each other are followed back so far; a batch that is older is nobody's any more.
-_CHAIN = 100
 _REASON = "It was sent again, and the answer to an earlier send is not known."
 
 
@@ -147,7 +145,7 @@ def _candidates(run: Run, owner: str) -> Sequence[BatchIntent]:
         return list(found.filter(batch__run__trigger=Trigger.REDRIVE).defer("content"))
     found = found.filter(owner=owner)
     if not _begins_anew(run) and (run.version.read_mode != ReadMode.INCREMENTAL or run.scope):
-        found = found.filter(batch__run__in=_continued(run))
+        found = found.filter(batch__run__in=continued(run))
     return list(found.defer("content"))
 
 
@@ -157,16 +155,6 @@ def _is_repeated_by(run: Run, intent: BatchIntent) -> bool:
         return run.batches == 0 and bool(intent.after == run.cursor)
     taken = DeadLetter.objects.filter(redrive=run, state=DeadLetterState.REDRIVING, pk__in=intent.batch.letters)
     return taken.exists()
-
-
-def _continued(run: Run) -> list[UUID]:
-    """The runs that this one continues, the nearest first."""
-    chain: list[UUID] = []
-    before = run.continues_id
-    while before is not None and len(chain) < _CHAIN:
-        chain.append(before)
-        before = Run.objects.values_list("continues_id", flat=True).filter(pk=before).first()
-    return chain
 
 
 def _mark_uncertain(run: Run, number: int, records: int) -> None:

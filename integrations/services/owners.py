@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db.models import QuerySet
 from django.db.models.fields.json import KT
 
 from integrations.domain.lifecycle import ACTIVE_STATES, BatchState, RunState, Trigger
 from integrations.domain.scope import scope_of
 from integrations.models import Run, RunBatch
+
+# Runs that continue each other are followed back so far; what is older is nobody's any more.
+_CHAIN = 100
 
 
 def owner_of(run: Run) -> str:
@@ -20,6 +25,16 @@ def owner_of(run: Run) -> str:
     if (scope := scope_of(run.scope)) and not scope.goes_on:
         return scope.owner
     return _of_stream(run, run.partition["key"] if run.partition else "")
+
+
+def continued(run: Run) -> list[UUID]:
+    """The runs that this one continues, the nearest first."""
+    chain: list[UUID] = []
+    before = run.continues_id
+    while before is not None and len(chain) < _CHAIN:
+        chain.append(before)
+        before = Run.objects.values_list("continues_id", flat=True).filter(pk=before).first()
+    return chain
 
 
 def left_prepared(run: Run) -> QuerySet[RunBatch]:

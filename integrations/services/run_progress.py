@@ -38,6 +38,7 @@ from integrations.models.integration import ReadMode
 from integrations.pipeline.ports import Aside, Parcel, Position, PreparedBatch
 from integrations.services import intents, leftovers
 from integrations.services.claims import Asked, Claim, extend_lease, guarded
+from integrations.services.owners import continued
 from integrations.services.partitions import count_in_parent
 from integrations.services.runs import counts, note_redriven, tell
 
@@ -122,6 +123,7 @@ class DatabaseRunLog:
         self._owner, self._guarantee = "", Guarantee.TRANSACTIONAL
         self._prepared: RunBatch | None = None
         self._ends_at = time.monotonic() + settings.SLICE_SECONDS
+        self._overdue_at = time.monotonic() + bounds.run_seconds - _seconds_before(run)
         scope = scope_of(run.scope)
         self._moves_cursor = (
             run.version.read_mode == ReadMode.INCREMENTAL
@@ -218,8 +220,7 @@ class DatabaseRunLog:
     def should_yield(self) -> bool:
         """Say whether the slice's time is over or the worker drains. Raises StopRun; NeedsPerson past the limit."""
         self._heartbeat.check()
-        started = self._run.started_at
-        if started and time.time() - started.timestamp() > self._bounds.run_seconds:
+        if time.monotonic() > self._overdue_at:
             raise NeedsPerson(
                 TIMED_OUT,
                 f"The run has taken longer than {self._bounds.run_seconds:.0f} s.",
@@ -279,7 +280,8 @@ class DatabaseRunLog:
             self._guard()
             self._forget_after(0)
             leftovers.settle(self._run, self._owner, stored)
-        follows_on = stored is not None and (self._follows_on or stored.run == str(self._run.continues_id))
+        # Whoever wrote last of all that this run continues: one in between may have ended before its first batch.
+        follows_on = stored is not None and (self._follows_on or stored.run in map(str, continued(self._run)))
         return Position(0, stored.cursor if stored and follows_on else self._run.start_cursor)
 
     def _guard(self, **changes: object) -> None:
@@ -332,6 +334,11 @@ class DatabaseRunLog:
             msgspec.json.encode(aside.payload, enc_hook=str), bound_to=letter_binding(letter)
         )
         return letter
+
+
+def _seconds_before(run: Run) -> float:
+    """How long the run has taken until this slice was claimed, both told by the database's clock."""
+    return (run.claimed_at - run.started_at).total_seconds() if run.claimed_at and run.started_at else 0.0
 
 
 def letter_binding(letter: DeadLetter) -> str:

@@ -69,12 +69,27 @@ def start_run(
                 cursor=begin.cursor,
                 scope=begin.scope,
             )
+            _refuse_moved(deployment)
             _record_start(run, deployment)
     except IntegrityError as error:
         raise _is_active(deployment) from error
     # The database's clock has set one, the event the other.
     run.refresh_from_db(fields=["next_attempt_at", "seq"])
     return run
+
+
+def _refuse_moved(deployment: Deployment) -> None:
+    """Raise Conflict where the cursor was reset since the deployment was read: the run would go on from the old one.
+
+    Called once the run's row is there, and locks: a reset that comes later waits, and finds an active run.
+    """
+    row = Deployment.objects.select_for_update(no_key=True).filter(pk=deployment.pk)
+    if row.values_list("epoch", flat=True).first() != deployment.epoch:
+        raise Conflict(
+            STATE_CONFLICT,
+            f"The checkpoint of “{deployment.integration.name}” was reset at the same moment.",
+            what_to_do="Start the run again.",
+        )
 
 
 def _is_active(deployment: Deployment) -> Conflict:

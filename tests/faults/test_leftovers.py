@@ -93,6 +93,18 @@ def test_what_is_left_of_a_range_is_settled_by_the_run_that_continues_it(increme
     assert not RunBatch.objects.filter(state=BatchState.PREPARED).exists()
 
 
+def test_a_run_that_continues_a_continuation_goes_on_from_what_the_first_one_brought(
+    bench: Bench, outside: World
+) -> None:
+    outside.rows = list(ROWS)
+    first = cancelled_around_the_write(bench, outside, "after")
+    second = cancelled_in(continue_run(run=first, user=None), outside, "before")
+    third = bench.work(continue_run(run=second, user=None))
+    assert (third.state, third.read, [row["id"] for row in outside.stored]) == (
+        RunState.SUCCEEDED, 20, [number for number in range(30) if number != 3],
+    )  # fmt: skip
+
+
 def test_after_a_reset_nothing_is_forgotten_on_a_guess(incremental: Bench, outside: World) -> None:
     first = cancelled_around_the_write(incremental, outside, "before")
     Deployment.objects.update(epoch=1)

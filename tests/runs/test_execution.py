@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from integrations.domain.lifecycle import DeadLetterState, RunState, Trigger
 from integrations.errors import (
     LEASE_LOST,
     REQUEST_REFUSED,
+    TIMED_OUT,
     UNREACHABLE,
     NeedsPerson,
     RetryLater,
@@ -302,3 +304,16 @@ def test_a_redrive_of_nothing_is_refused(bench: Bench, outside: World) -> None:
     with pytest.raises(Conflict, match="can be redriven"):
         dead_letters.redrive(deployment=bench.deployment, letter_ids=[], user=None)
     assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize(("minutes_before", "state"), [(0, RunState.SUCCEEDED), (61, RunState.FAILED)])
+def test_how_long_a_run_took_is_told_by_the_database_s_clock_and_not_by_a_worker_s(
+    make_bench: Callable[..., Bench], outside: World, monkeypatch: pytest.MonkeyPatch, minutes_before: int, state: str
+) -> None:
+    outside.rows = rows(5)
+    bench = make_bench(rules={"timeout.run_seconds": 3600})
+    run = bench.start()
+    Run.objects.filter(pk=run.pk).update(started_at=Now() - timedelta(minutes=minutes_before))
+    now = time.time()
+    monkeypatch.setattr("time.time", lambda: now + 7200)
+    assert (bench.work(run).state, run.error_code) == (state, TIMED_OUT if state == RunState.FAILED else "")

@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.errors import Conflict, Invalid
 from accounts.models import AuditEntry, Workspace
 from integrations import encryption
-from integrations.domain.lifecycle import RunState
+from integrations.domain.lifecycle import RunState, Trigger
 from integrations.domain.schedule import ScheduleKind, Timetable
 from integrations.models import (
     Connector,
@@ -251,6 +251,19 @@ def test_a_checkpoint_is_reset_with_a_reason_and_not_during_a_run(bench: Bench) 
         integrations.reset_checkpoint(deployment=bench.deployment, reason="again")
     with pytest.raises(Conflict):
         integrations.delete_integration(integration=bench.deployment.integration)
+
+
+def test_a_run_is_not_started_from_a_cursor_that_was_reset_since_it_was_read(
+    make_bench: Callable[..., Bench], outside: World
+) -> None:
+    bench = make_bench(read_mode="incremental", cursor_field="id")
+    outside.rows = [{"id": 1, "amount": "1"}]
+    bench.work(bench.start())
+    read_before = Deployment.objects.select_related("version", "integration", "workspace").get()
+    integrations.reset_checkpoint(deployment=bench.deployment, reason="source was restored")
+    with pytest.raises(Conflict, match="reset at the same moment"):
+        runs.start_run(deployment=read_before, trigger=Trigger.SCHEDULE)
+    assert bench.start().start_cursor is None
 
 
 def test_an_integration_is_deleted_with_its_runs(bench: Bench, outside: World) -> None:
