@@ -154,6 +154,24 @@ class HttpClient:
             self._sleep(seconds)
             attempt, waited = attempt + 1, waited + seconds
 
+    def pause(self, attempt: int, waited: float, asked_seconds: float | None) -> float | None:
+        """Wait before a part of what was sent goes out again, as before a whole call; None where that is to end.
+
+        `attempt` counts from 1, `waited` and the answer are seconds.
+        """
+        decision = decide(
+            attempt,
+            self._rule,
+            randomness=self._randomness(),
+            asked_seconds=asked_seconds,
+            waited_seconds=waited,
+            patience_seconds=PATIENCE_SECONDS,
+        )
+        if decision.action is not RetryAction.WAIT:
+            return None
+        self._sleep(decision.seconds)
+        return decision.seconds
+
     def close(self) -> None:
         """Close the connections; a call in flight in another thread fails at once."""
         self._is_closed = True

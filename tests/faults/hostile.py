@@ -42,6 +42,8 @@ FAULTS = (
     "close_after",  # the connection is reset without an answer
     "delay",  # stored, and answered late
     "subset",  # 207: some records are refused, and are not stored
+    "busy",  # 207: every second record is put off with 429, and is not stored
+    "stumble",  # 207: every second record is answered 503, and is stored
     "lie",  # stored, but the answer counts one result too few
     "shuffle",  # stored; the results come in another order
     "drop",  # answered as stored, and one record is not
@@ -267,18 +269,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _stored(self, incoming: Incoming, fault: str) -> tuple[int, Any]:
         """Store what is accepted; the status and the answer."""
-        accepted = [
-            _is_liked(record) and (fault != "subset" or self.server.schedule.chooses()) for record in incoming.records
-        ]
+        statuses = [self._status(place, record, fault) for place, record in enumerate(incoming.records)]
         results = [
-            {"index": place, "id": record.get("id"), "status": 201 if taken else 422}
-            | ({} if taken else {"error": f"record {record.get('id')} is not liked"})
-            for place, (record, taken) in enumerate(zip(incoming.records, accepted, strict=True))
+            {"index": place, "id": record.get("id"), "status": status}
+            | ({} if status == 201 else {"error": f"record {record.get('id')} is not liked"})
+            for place, (record, status) in enumerate(zip(incoming.records, statuses, strict=True))
         ]
-        kept = [record for record, taken in zip(incoming.records, accepted, strict=True) if taken]
-        status, answer = (200 if all(accepted) else 207), {"results": results, "accepted": len(kept)}
+        kept = [record for record, status in zip(incoming.records, statuses, strict=True) if status in (201, 503)]
+        accepted = statuses.count(201)
+        status, answer = (200 if accepted == len(statuses) else 207), {"results": results, "accepted": accepted}
         self.server.store.take(incoming, kept[1:] if fault == "drop" else kept, status, answer)
         return status, answer
+
+    def _status(self, place: int, record: dict[str, Any], fault: str) -> int:
+        """What becomes of one record: 201 stored, 422 refused, 429 put off, 503 stored and said to have failed."""
+        if not _is_liked(record) or (fault == "subset" and not self.server.schedule.chooses()):
+            return 422
+        return {"busy": 429, "stumble": 503}.get(fault, 201) if place % 2 else 201
 
     def _answer(self, status: int, answer: Any, *, retry_after: str = "") -> None:
         body = b"" if answer is None else json.dumps(answer).encode()

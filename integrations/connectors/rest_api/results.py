@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -15,29 +16,69 @@ from integrations.domain.guarantee import Guarantee
 from integrations.errors import RESULTS_UNTRUSTED, RetryLater
 
 MULTI_STATUS = 207
+TOO_MANY = 429
 # To a record with a version these say that the destination holds a newer one, which is what was promised.
 SUPERSEDED = frozenset({409, 412})
 REASON_CHARACTERS = 300
 _WORDS_OF_REASONS = ("error", "message", "reason", "detail", "title")
 
 
-def refused_of(answer: Answer, rows: Sequence[int], write: WriteConfig, where: str) -> tuple[Refused, ...]:
-    """The records of a request that were refused; `rows` are their places in the batch.
+@dataclass(frozen=True)
+class Verdicts:
+    """What became of the records of a request that were not accepted. `again` may be sent again, and do no harm."""
+
+    refused: tuple[Refused, ...] = ()
+    again: tuple[Refused, ...] = ()
+
+
+def verdicts_of(answer: Answer, rows: Sequence[int], write: WriteConfig, where: str) -> Verdicts:
+    """The records of a request that were refused or put off; `rows` are their places in the batch.
 
     Raises RetryLater(RESULTS_UNTRUSTED) where the results do not fit what was sent: what happened is then unknown.
     """
     if not write.results_path and not write.accepted_path and answer.status != MULTI_STATUS:
-        return ()
+        return Verdicts()
     document = _document(answer, where)
-    refused: tuple[Refused, ...] = ()
+    found = Verdicts()
     if write.results_path or answer.status == MULTI_STATUS:
         results = _in_order(_results(document, write, where), len(rows), write, where)
-        refused = tuple(
-            Refused(row, _reason(result, write)) for row, result in zip(rows, results, strict=True)
-            if not _is_accepted(result, write)
-        )  # fmt: skip
-    _check_count(document, len(rows) - len(refused), write, where)
-    return refused
+        found = _judged(dict(zip(rows, results, strict=True)), write)
+    _check_count(document, len(rows) - len(found.refused) - len(found.again), write, where)
+    return found
+
+
+def _judged(results: Mapping[int, Any], write: WriteConfig) -> Verdicts:
+    failed = {row: result for row, result in results.items() if not _is_accepted(result, write)}
+    refused = (row for row in failed if not _may_go_again(failed[row], write))
+    again = (row for row in failed if _may_go_again(failed[row], write))
+    return Verdicts(
+        tuple(Refused(row, _reason(failed[row], write)) for row in refused),
+        tuple(Refused(row, _reason(failed[row], write)) for row in again),
+    )
+
+
+def _may_go_again(result: Any, write: WriteConfig) -> bool:
+    """Whether a second send of this record cannot store it twice.
+
+    With 429 it was surely not acted on. After another failure it may be there; then only its version keeps it single:
+    under an idempotency key it would have to go out under another one, since the first has its answer for good.
+    """
+    status = _status(result, write)
+    if status == TOO_MANY:
+        return True
+    return write.promised is Guarantee.UPSERT_VERSIONED and _is_failure(status)
+
+
+def _is_failure(status: object) -> bool:
+    """Whether the destination failed at the record, and did not judge it."""
+    return isinstance(status, int) and not isinstance(status, bool) and (status in {408, 425} or status >= 500)
+
+
+def _status(result: Any, write: WriteConfig) -> Any:
+    """The status of a result, a number as a number."""
+    status = value_at(result, write.result_status)
+    is_number = isinstance(status, str) and status.isascii() and status.isdecimal()
+    return int(status) if is_number else status
 
 
 def reason_of(answer: Answer) -> str:
@@ -82,11 +123,9 @@ def _place(result: Any, write: WriteConfig) -> object:
 
 
 def _is_accepted(result: Any, write: WriteConfig) -> bool:
-    status = value_at(result, write.result_status)
+    status = _status(result, write)
     if isinstance(status, bool):
         return status
-    if isinstance(status, str) and status.isascii() and status.isdecimal():
-        status = int(status)
     if isinstance(status, int):
         superseded = write.promised is Guarantee.UPSERT_VERSIONED and status in SUPERSEDED
         return 200 <= status < 300 or superseded
@@ -94,8 +133,10 @@ def _is_accepted(result: Any, write: WriteConfig) -> bool:
 
 
 def _reason(result: Any, write: WriteConfig) -> str:
-    status = value_at(result, write.result_status)
+    status = _status(result, write)
     said = _words(value_at(result, write.result_reason)) or _words(result)
+    if _is_failure(status):
+        return f"The destination failed at the record, and may have stored it ({status}){': ' + said if said else '.'}"
     return f"The destination refused the record ({_short(status)}){': ' + said if said else '.'}"
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import msgspec
 import pyarrow as pa
@@ -11,10 +12,11 @@ import pyarrow as pa
 from integrations.connectors.base import Commit, Content, Refused, RemoteWriter, WriteRequest
 from integrations.connectors.http import Answer, Call, HttpClient
 from integrations.connectors.rest_api.compose import Parcel, Part, compose, part_key, split
-from integrations.connectors.rest_api.results import SUPERSEDED, reason_of, refused_of
+from integrations.connectors.rest_api.results import SUPERSEDED, reason_of, verdicts_of
 from integrations.connectors.rest_api.write_config import WriteConfig
 from integrations.domain.guarantee import Guarantee
-from integrations.errors import SERVER_FAILED, STREAM_MISSING, NeedsPerson, RetryLater
+from integrations.domain.retry import parse_retry_after
+from integrations.errors import SERVER_FAILED, STREAM_MISSING, NeedsPerson, NotYet, RetryLater
 
 # The destination has judged the content and stored nothing: of one record that is a refusal, of several it is halved.
 CONTENT_REFUSED = frozenset({400, 409, 412, 413, 422})
@@ -31,6 +33,14 @@ class Target:
     path: str
     headers: dict[str, str]
     params: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """How often records of a request were sent, and how long they waited between."""
+
+    attempts: int = 1
+    waited_seconds: float = 0.0
 
 
 class RestWriter(RemoteWriter):
@@ -54,12 +64,18 @@ class RestWriter(RemoteWriter):
             yield (*unsendable, *sent)
 
     def _send(
-        self, parcel: Parcel, part: Part, records: Sequence[bytes], rows: Sequence[int], key: str
+        self,
+        parcel: Parcel,
+        part: Part,
+        records: Sequence[bytes],
+        rows: Sequence[int],
+        key: str,
+        tried: _Tried = _Tried(),
     ) -> tuple[Refused, ...]:
         """What is refused of these records; a refused request of several is sent again in halves."""
         answer = self._client.send(self._call(parcel, part, records, key))
         if answer.status not in CONTENT_REFUSED:
-            return refused_of(answer, rows, self._write, self._request.stream)
+            return self._settled(parcel, part, answer, dict(zip(rows, records, strict=True)), key, tried)
         self._require_settled(answer)
         if self.guarantee is Guarantee.UPSERT_VERSIONED and len(records) == 1 and answer.status in SUPERSEDED:
             return ()
@@ -71,6 +87,34 @@ class RestWriter(RemoteWriter):
             return refused + self._send(parcel, part, *second)
         except (RetryLater, NeedsPerson) as error:
             raise self._after_a_half(error) from error
+
+    def _settled(
+        self, parcel: Parcel, part: Part, answer: Answer, records: Mapping[int, bytes], key: str, tried: _Tried
+    ) -> tuple[Refused, ...]:
+        """What is refused of these records, by row, for good; those that were put off are sent again.
+
+        Each time under a key that follows from the last, so that whoever repeats all of it gets the same answers.
+        """
+        found = verdicts_of(answer, list(records), self._write, self._request.stream)
+        if not found.again:
+            return found.refused
+        asked = parse_retry_after(answer.headers.get("retry-after", ""), datetime.now(UTC))
+        seconds = self._client.pause(tried.attempts, tried.waited_seconds, asked)
+        if seconds is None:
+            return found.refused + found.again
+        rows = [each.row for each in found.again]
+        tried = _Tried(tried.attempts + 1, tried.waited_seconds + seconds)
+        try:
+            return found.refused + self._send(parcel, part, [records[row] for row in rows], rows, f"{key}.r", tried)
+        except (RetryLater, NeedsPerson) as error:
+            if self._is_for_good(error):
+                return found.refused + found.again
+            raise self._after_a_half(error) from error
+
+    def _is_for_good(self, error: RetryLater | NeedsPerson) -> bool:
+        """Whether what was put off is better set aside: to repeat the whole would store the others twice."""
+        has_not_arrived = isinstance(error, NotYet) or (isinstance(error, RetryLater) and not error.may_have_arrived)
+        return self.guarantee is Guarantee.APPEND_ONLY and has_not_arrived
 
     def _after_a_half(self, error: RetryLater | NeedsPerson) -> RetryLater | NeedsPerson:
         """The first half has arrived, so of the whole it is not true that nothing has; without a key that counts."""
