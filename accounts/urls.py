@@ -12,6 +12,7 @@ _workspace = [
     path("tokens/new/", tokens.token_create, name="token-create"),
     path("tokens/<uuid:token_id>/revoke/", tokens.token_revoke, name="token-revoke"),
     path("audit/", audit.audit_log, name="audit-log"),
+    path("audit/export/", audit.audit_export, name="audit-export"),
     path("settings/", workspaces.workspace_settings, name="workspace-settings"),
 ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import django_filters
 
 from accounts.models import ApiToken, AuditEntry, Membership
+from accounts.models.audit import AuditQuerySet
 
 
 class MemberFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-filter ships no types
@@ -33,7 +34,13 @@ class AuditFilter(django_filters.FilterSet):  # type: ignore[misc]  # django-fil
     since = django_filters.IsoDateTimeFilter(field_name="at", lookup_expr="gte")
     until = django_filters.IsoDateTimeFilter(field_name="at", lookup_expr="lte")
     actor = django_filters.UUIDFilter(field_name="actor_id")
+    q = django_filters.CharFilter(method="search", max_length=254, label="Words in who, what, or on what.")
+    after_seq = django_filters.NumberFilter(field_name="seq", lookup_expr="gt", max_value=2**63 - 1, min_value=0)
+
+    def search(self, entries: AuditQuerySet, _name: str, words: str) -> AuditQuerySet:
+        """Entries that hold these words."""
+        return entries.matching(words)
 
     class Meta:
         model = AuditEntry
-        fields = ["actor", "action", "object_type", "object_id", "since", "until"]
+        fields = ["q", "after_seq", "actor", "action", "object_type", "object_id", "since", "until"]

@@ -12,6 +12,7 @@ from rest_framework import serializers
 from accounts.domain.roles import TOKEN_SCOPES, Role
 from accounts.models import ApiToken, AuditEntry, Membership, StatusPage, User, Workspace
 from accounts.services import tokens
+from accounts.services.audit_export import ExportFormat
 
 _ROLES = [(role.value, role.value) for role in Role]
 _SCOPES = [(scope, scope) for scope in sorted(TOKEN_SCOPES)]
@@ -128,9 +129,15 @@ class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
         model = AuditEntry
         fields = [
             "id", "seq", "at", "actor", "actor_label", "token", "ip", "action", "object_type", "object_id",
-            "object_label", "before", "after", "request_id",
+            "object_label", "before", "after", "request_id", "prev", "mac", "key_id",
         ]  # fmt: skip
         read_only_fields = fields
+
+
+class AuditExportSerializer(serializers.Serializer[AuditEntry]):
+    """How an export is written; the filters stand in the address, as for the list."""
+
+    format = serializers.ChoiceField(choices=[(chosen.value, chosen.value) for chosen in ExportFormat])
 
 
 class MyMembershipSerializer(serializers.ModelSerializer[Membership]):

@@ -28,6 +28,11 @@ urlpatterns = [
     ),
     path(f"{_WORKSPACE}audit-entries/", views.AuditEntryView.as_view({"get": "list"}), name="api-audit-entries"),
     path(
+        f"{_WORKSPACE}audit-entries/export/",
+        views.AuditEntryView.as_view({"post": "export"}),
+        name="api-audit-export",
+    ),
+    path(
         f"{_WORKSPACE}audit-entries/<uuid:entry_id>/",
         views.AuditEntryView.as_view({"get": "retrieve"}),
         name="api-audit-entry",

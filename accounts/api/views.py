@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import cast
 
 from django.db.models import QuerySet
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status
 from rest_framework.request import Request
@@ -16,7 +18,7 @@ from accounts.api.base import WorkspaceViewSet
 from accounts.domain.roles import Role
 from accounts.models import ApiToken, AuditEntry, Membership, StatusPage, User, Workspace
 from accounts.permissions import SIGNED_IN
-from accounts.services import members, tokens, workspaces
+from accounts.services import audit_export, members, tokens, workspaces
 
 
 class MeView(APIView):
@@ -147,7 +149,7 @@ class TokenView(mixins.ListModelMixin, mixins.RetrieveModelMixin, WorkspaceViewS
 class AuditEntryView(mixins.ListModelMixin, mixins.RetrieveModelMixin, WorkspaceViewSet[AuditEntry]):
     """The audit log, newest first; nothing changes it."""
 
-    permissions = {"list": "audit.read", "retrieve": "audit.read"}
+    permissions = {"list": "audit.read", "retrieve": "audit.read", "export": "audit.export"}
     queryset = AuditEntry.objects.none()
     serializer_class = serializers.AuditEntrySerializer
     filterset_class = filters.AuditFilter
@@ -157,3 +159,22 @@ class AuditEntryView(mixins.ListModelMixin, mixins.RetrieveModelMixin, Workspace
     def get_queryset(self) -> QuerySet[AuditEntry]:
         """The entries of the workspace in the address."""
         return AuditEntry.objects.of(self.workspace)
+
+    @extend_schema(
+        operation_id="audit_entries_export",
+        request=serializers.AuditExportSerializer,
+        responses={(200, "text/csv"): OpenApiTypes.STR, (200, "application/x-ndjson"): OpenApiTypes.STR},
+        filters=True,
+    )
+    def export(self, request: Request, workspace: str) -> HttpResponse:  # noqa: ARG002 - DRF passes the address
+        """Download what the filters in the address leave, oldest first; the log says who did."""
+        wanted = serializers.AuditExportSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        made = audit_export.export(
+            workspace=self.workspace,
+            entries=self.filter_queryset(self.get_queryset()),
+            chosen=audit_export.ExportFormat(wanted.validated_data["format"]),
+            filters=request.query_params.dict(),
+        )
+        headers = {"Content-Disposition": f'attachment; filename="{made.name}"'}
+        return HttpResponse(made.content, content_type=made.content_type, headers=headers)

@@ -9,6 +9,7 @@ from django import forms
 from django.db.models import Q, QuerySet
 
 from accounts.models import AuditEntry, User, Workspace
+from accounts.models.audit import AuditQuerySet
 
 _PLACEHOLDERS = {"actor": "Who", "action": "Action, like member.", "object": "Object: name, kind or id"}
 
@@ -16,6 +17,7 @@ _PLACEHOLDERS = {"actor": "Who", "action": "Action, like member.", "object": "Ob
 class AuditFilterForm(forms.Form):
     """Each field narrows the list; an empty one does not."""
 
+    q = forms.CharField(max_length=254, required=False)
     actor = forms.ModelChoiceField(queryset=User.objects.none(), required=False, empty_label="Anybody")
     action = forms.CharField(max_length=60, required=False)
     object = forms.CharField(max_length=254, required=False)
@@ -35,9 +37,11 @@ class AuditFilterForm(forms.Form):
             shown.widget.attrs["class"] = "input"
         field.queryset = User.objects.filter(pk__in=known)
 
-    def narrow(self, entries: QuerySet[AuditEntry]) -> QuerySet[AuditEntry]:
+    def narrow(self, entries: AuditQuerySet) -> QuerySet[AuditEntry]:
         """Apply the filters; call it after `is_valid`."""
         data = self.cleaned_data
+        if data["q"]:
+            entries = entries.matching(data["q"])
         if data["actor"]:
             entries = entries.filter(actor=data["actor"])
         if data["action"]:

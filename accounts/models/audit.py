@@ -42,6 +42,12 @@ class AuditQuerySet(models.QuerySet["AuditEntry"]):
         """The entries of one workspace."""
         return self.filter(workspace=workspace)
 
+    def matching(self, words: str) -> Self:
+        """Entries that hold these words in who, what, on what, or in which request."""
+        columns = ("actor_label", "action", "object_label", "object_type")
+        anywhere = models.Q(*[(f"{name}__icontains", words) for name in columns], _connector=models.Q.OR)
+        return self.filter(anywhere | models.Q(object_id=words) | models.Q(request_id=words))
+
     def update(self, **_: object) -> NoReturn:
         """Refused."""
         raise AppendOnlyError("audit entries are never altered")
