@@ -154,6 +154,10 @@ class RunBatch(models.Model):
     class Meta:
         ordering = ["number"]
         verbose_name_plural = "run batches"
+        indexes = [
+            # Each new run asks for what earlier ones left: few rows among all the batches that there ever were.
+            models.Index(fields=["run"], condition=Q(state="prepared"), name="batch_that_is_prepared"),
+        ]
         constraints = [models.UniqueConstraint(fields=["run", "number"], name="one_batch_a_number")]
 
     def __str__(self) -> str:
