@@ -17,11 +17,15 @@ from integrations.domain.policy import EffectivePolicy
 from integrations.domain.slo import WINDOW_DAYS, ErrorBudget
 from integrations.models import Deployment, Freshness, Run
 from integrations.services.clock import database_now
-from integrations.services.policy_actions import note_action
+from integrations.services.policy_actions import Lately, note_action
 from integrations.services.policy_places import default_of, laid_over
 
 LONGEST = "freshness.longest_minutes"
 TARGET = "slo.success_percent"
+# Thirty days of runs are counted for a budget, so that is not done at each judgement.
+BUDGET_SECONDS = 300
+
+_counted = Lately()
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ def _became_stale(judged: _Judged, since: datetime, longest: int) -> bool:
 
 
 def _note_budget(judged: _Judged, now: datetime) -> None:
-    if not judged.policy.value(TARGET):
+    if not judged.policy.value(TARGET) or not _counted.is_new((TARGET, judged.deployment.pk), BUDGET_SECONDS):
         return
     budget = error_budget(judged.deployment, judged.policy, now)
     if budget and not budget.is_met:

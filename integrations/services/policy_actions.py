@@ -40,25 +40,26 @@ class LastAction:
     run_id: UUID | None
 
 
-class _Lately:
-    """Which notes this process wrote a moment ago; what acts for every request need not write each time."""
+class Lately:
+    """What this process did a moment ago; what comes for every request or tick need not be done each time."""
 
     def __init__(self) -> None:
-        self._written: dict[tuple[str, UUID], float] = {}
+        self._done: dict[tuple[str, UUID], float] = {}
         self._lock = Lock()
 
     def is_new(self, key: tuple[str, UUID], every_seconds: float) -> bool:
+        """Whether it was not done within so many seconds; from now on it was."""
         now = time.monotonic()
         with self._lock:
-            if now - self._written.get(key, -every_seconds) < every_seconds:
+            if now - self._done.get(key, -every_seconds) < every_seconds:
                 return False
-            if len(self._written) >= _REMEMBERED_AT_MOST:
-                self._written.clear()
-            self._written[key] = now
+            if len(self._done) >= _REMEMBERED_AT_MOST:
+                self._done.clear()
+            self._done[key] = now
             return True
 
 
-_lately = _Lately()
+_lately = Lately()
 
 
 def note_action(

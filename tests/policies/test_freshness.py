@@ -121,6 +121,13 @@ def test_a_success_after_thirty_days_does_not_count_for_the_budget(stale: Bench)
     assert "1 of 2 runs failed" in RuleAction.objects.get(rule="slo.success_percent").what
 
 
+def test_thirty_days_of_runs_are_not_counted_at_each_judgement(stale: Bench) -> None:
+    judge_freshness()
+    with CaptureQueriesContext(connection) as judged:
+        judge_freshness()
+    assert not [query["sql"] for query in judged.captured_queries if "COUNT(" in query["sql"]]
+
+
 def test_without_a_target_there_is_no_budget(bench: Bench) -> None:
     policy = effective_policy(workspace=bench.deployment.workspace)
     assert error_budget(bench.deployment, policy, NOW) is None
