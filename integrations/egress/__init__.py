@@ -5,6 +5,7 @@ from __future__ import annotations
 from integrations.egress.address import Endpoint, netloc, parse_host, parse_url
 from integrations.egress.connecting import connect_checked, open_checked_socket
 from integrations.egress.guard import (
+    check_host_syntax,
     check_url,
     check_url_syntax,
     checked_addresses,
@@ -18,6 +19,7 @@ __all__ = [
     "OWN_SERVERS",
     "Endpoint",
     "Resolver",
+    "check_host_syntax",
     "check_url",
     "check_url_syntax",
     "checked_addresses",

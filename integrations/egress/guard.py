@@ -56,8 +56,21 @@ def check_url_syntax(url: str, allow: tuple[str, ...]) -> Endpoint:
     """Like `check_url` without asking DNS: for forms, and before a request whose connection is checked anyway."""
     endpoint = parse_url(url)
     if endpoint.port in NOT_HTTP_PORTS and not is_allowed(endpoint.host, endpoint.port, allow):
-        raise NeedsPerson(ADDRESS_BLOCKED, f"Port {endpoint.port} belongs to a service that is not HTTP.")
+        raise NeedsPerson(
+            ADDRESS_BLOCKED,
+            f"Port {endpoint.port} belongs to a service that is not HTTP.",
+            what_to_do="Use the port of the HTTP service, or let the instance admin add the exact host and port to "
+            "SIGNALBOX_EGRESS_ALLOW.",
+        )
+    _refuse_closed_literal(endpoint.host)
     return endpoint
+
+
+def check_host_syntax(host: str) -> str:
+    """The canonical form of a host that DNS may be asked for; an address that can never be opened is refused."""
+    name = parse_host(host)
+    _refuse_closed_literal(name)
+    return name
 
 
 def is_allowed(host: str, port: int, allow: tuple[str, ...]) -> bool:
@@ -75,13 +88,26 @@ def _addresses(name: str, port: int, resolver: Resolver) -> tuple[IPAddress, ...
 def _require(address: IPAddress, where: str, *, allowed: bool) -> None:
     verdict = judge(address)
     if verdict is Verdict.NEVER:
-        raise NeedsPerson(
-            ADDRESS_BLOCKED,
-            f"{where} leads to an address that can never be used from here.",
-            what_to_do="Use another address: link-local, metadata, reserved and multicast addresses cannot be opened.",
-        )
+        raise _closed_for_good(where)
     if verdict is Verdict.BY_ALLOWANCE and not allowed:
         raise NeedsPerson(ADDRESS_BLOCKED, f"{where} leads to a private or loopback address.")
+
+
+def _refuse_closed_literal(name: str) -> None:
+    try:
+        address = ip_address(name)
+    except ValueError:
+        return
+    if judge(address) is Verdict.NEVER:
+        raise _closed_for_good(name)
+
+
+def _closed_for_good(where: str) -> NeedsPerson:
+    return NeedsPerson(
+        ADDRESS_BLOCKED,
+        f"{where} leads to an address that can never be used from here.",
+        what_to_do="Use another address: link-local, metadata, reserved and multicast addresses cannot be opened.",
+    )
 
 
 def _refuse_own(address: IPAddress, port: int, where: str) -> None:

@@ -24,6 +24,7 @@ from integrations.connectors.base import Connector as Plugin
 from integrations.domain.settings import clean_settings
 from integrations.models import Connector, Credential, Deployment, Integration, Policy, Run
 from integrations.models.connector import CheckState
+from integrations.services.addresses import address_problems
 from integrations.services.approval_rules import refuse_other_policy
 from integrations.services.credentials import open_credential
 from integrations.services.gate import open_gate
@@ -218,6 +219,7 @@ def _forget_verdict(connector: Connector) -> None:
 def _checked_settings(given: ConnectorInput) -> tuple[dict[str, Any], dict[str, str]]:
     spec = registry.get(given.plugin).spec
     clean, problems = clean_settings(spec.settings, given.settings)
+    problems = {**address_problems(spec, clean), **problems}
     if spec.credential_required and given.credential is None:
         problems["credential"] = f"{spec.label} needs a credential."
     if given.credential and given.credential.kind not in spec.credential_kinds:
