@@ -13,6 +13,7 @@ OWNERSHIP = "tests/faults/test_ownership.py"
 TABLES = "tests/faults/test_rows.py"
 WORK = "tests/runs/test_execution.py"
 RECONCILING = "tests/runs/test_reconciling.py"
+SERVICES = "tests/runs/test_services.py"
 
 SEEDS = (
     Seed(
@@ -36,7 +37,7 @@ SEEDS = (
     ),
     Seed(
         "each run counts its own fences", CLAIMS,
-        'fence = Deployment.objects.values_list("fence", flat=True).get(pk=run.deployment_id)',
+        "fence = run.deployment.fence",
         'fence = Run.objects.values_list("fence", flat=True).get(pk=run_id) + 1',
         (f"{OWNERSHIP}::test_a_lease_that_runs_is_nobody_elses_and_each_claim_has_a_higher_fence",),
     ),
@@ -52,7 +53,7 @@ SEEDS = (
     ),
     Seed(
         "letters of a run that failed stay taken", CLAIMS,
-        "        reopen_letters(run.pk)\n        tell(run, kind, error.message",
+        "        reopen_letters(run)\n        tell(run, kind, error.message",
         "        tell(run, kind, error.message",
         (f"{WORK}::test_letters_of_a_redrive_that_fails_are_open_again",),
     ),
@@ -61,7 +62,7 @@ SEEDS = (
         (f"{OWNERSHIP}::test_a_cancel_reaches_the_worker_with_its_next_heartbeat",),
     ),
     Seed(
-        "events of a run share a number", RUNS, '.update(seq=F("seq") + 1)', '.update(seq=F("seq"))',
+        "events of a run share a number", RUNS, "SET seq = seq + 1 WHERE", "SET seq = seq WHERE",
         (f"{WORK}::test_events_of_a_run_are_numbered_without_a_gap",),
     ),
     Seed(
@@ -120,5 +121,14 @@ SEEDS = (
         "a record that kills workers is blamed at once", "integrations/domain/isolation.py",
         "if self.crashes >= CRASHES_OF_A_RECORD", "if self.crashes >= 1",
         ("tests/runs/test_isolation.py::test_a_record_is_not_blamed_for_the_deaths_of_others",),
+    ),
+    Seed(
+        "a run starts from a cursor that was reset meanwhile", RUNS, "            _refuse_moved(deployment)\n", "",
+        (f"{SERVICES}::test_a_run_is_not_started_from_a_cursor_that_was_reset_since_it_was_read",),
+    ),
+    Seed(
+        "a version of another stream becomes active under a run", "integrations/services/integrations.py",
+        "            _refuse_active(locked)\n            locked.cursor", "            locked.cursor",
+        (f"{SERVICES}::test_no_version_of_another_stream_becomes_active_under_a_run_that_would_store_its_old_place",),
     ),
 )  # fmt: skip

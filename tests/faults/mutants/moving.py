@@ -9,6 +9,7 @@ RUNNER = "integrations/pipeline/runner.py"
 WRITER = "integrations/connectors/postgres/writer.py"
 OWNERSHIP = "tests/faults/test_ownership.py"
 WORK = "tests/runs/test_execution.py"
+LEFT = "tests/faults/test_leftovers.py"
 POSTGRES = "tests/connectors/test_postgres_conformance.py"
 WRITING = "tests/connectors/test_postgres_write.py"
 DIES = f"{WORK}::test_a_worker_that_dies_around_the_write_loses_and_doubles_nothing"
@@ -80,7 +81,7 @@ SEEDS = (
     ),
     Seed(
         "dead letters of a batch that is prepared again are doubled", PROGRESS,
-        "        DeadLetter.objects.filter(run=self._run, batch_number=number).delete()\n", "",
+        "        DeadLetter.objects.filter(run=self._run, batch_number=batch.number).delete()\n", "",
         (f"{OWNERSHIP}::test_a_batch_that_is_prepared_again_has_its_dead_letters_once",),
     ),
     Seed(
@@ -147,5 +148,10 @@ SEEDS = (
         " from None\n",
         "        return Page([], {}, answer.headers, 0)\n",
         ("tests/connectors/test_rest_api_strict.py::test_an_answer_that_is_not_the_list_is_refused",),
+    ),
+    Seed(
+        "a continuation asks only the run before it", PROGRESS, "stored.run in map(str, continued(self._run))",
+        "stored.run == str(self._run.continues_id)",
+        (f"{LEFT}::test_a_run_that_continues_a_continuation_goes_on_from_what_the_first_one_brought",),
     ),
 )  # fmt: skip
