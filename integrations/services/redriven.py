@@ -58,8 +58,8 @@ class RedrivenRecords:
         if request.schema is None:
             raise ValueError("a redrive reads with the schema that discovery found")
         after = request.cursor["after"] if request.cursor else None
-        total = DeadLetter.objects.filter(redrive=self._run).count()
-        done = 0
+        taken = DeadLetter.objects.filter(redrive=self._run)
+        total, done = taken.count(), taken.exclude(state=DeadLetterState.REDRIVING).count()
         rate = self._records_per_second()
         while letters := self._next(after, min(BATCH_LETTERS, rate, request.batch_records)):
             began = time.monotonic()

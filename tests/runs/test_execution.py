@@ -317,3 +317,16 @@ def test_how_long_a_run_took_is_told_by_the_database_s_clock_and_not_by_a_worker
     now = time.time()
     monkeypatch.setattr("time.time", lambda: now + 7200)
     assert (bench.work(run).state, run.error_code) == (state, TIMED_OUT if state == RunState.FAILED else "")
+
+
+def test_the_progress_of_a_redrive_goes_on_from_slice_to_slice(
+    bench: Bench, outside: World, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    outside.rows = [*({"id": number, "amount": "twelve"} for number in range(4)), *rows(200)]
+    bench.work(bench.start())
+    for letter in DeadLetter.objects.all():
+        dead_letters.edit(letter=letter, record={"id": 1, "amount": "12"}, user=None)
+    monkeypatch.setattr("integrations.services.redriven.BATCH_LETTERS", 1)
+    settings.SLICE_SECONDS = 0
+    redriven = dead_letters.redrive(deployment=bench.deployment, letter_ids=None, user=None)
+    assert [bench.work(redriven, slices=1).progress for _ in range(3)] == [0.25, 0.5, 0.75]
