@@ -1,4 +1,4 @@
-"""The states of runs, batches and dead letters, and which changes between them are allowed."""
+"""The states of runs, batches and dead letters, and how they follow each other."""
 
 from __future__ import annotations
 
@@ -20,17 +20,6 @@ class RunState(StrEnum):
 
 
 ACTIVE_STATES: frozenset[str] = frozenset({RunState.QUEUED, RunState.RUNNING, RunState.PAUSED})
-
-TRANSITIONS: dict[RunState, frozenset[RunState]] = {
-    RunState.QUEUED: frozenset({RunState.RUNNING, RunState.PAUSED, RunState.CANCELLED, RunState.FAILED}),
-    RunState.RUNNING: frozenset(
-        {RunState.QUEUED, RunState.PAUSED, RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED}
-    ),
-    RunState.PAUSED: frozenset({RunState.QUEUED, RunState.RUNNING, RunState.CANCELLED}),
-    RunState.SUCCEEDED: frozenset(),
-    RunState.FAILED: frozenset(),
-    RunState.CANCELLED: frozenset(),
-}
 
 
 class Trigger(StrEnum):
@@ -69,8 +58,3 @@ class Outcome(StrEnum):
     WRITTEN = "written"
     FILTERED = "filtered"
     SET_ASIDE = "set_aside"
-
-
-def may_become(state: RunState, target: RunState) -> bool:
-    """Say whether a run in `state` may change to `target`."""
-    return target in TRANSITIONS[state]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
 
-# Fewer runs make no habit.
+# Fewer runs make no habit, and older ones have no part in it.
 HISTORY_AT_LEAST = 5
+HISTORY_AT_MOST = 20
 
 
 class VolumeAnswer(StrEnum):

@@ -43,7 +43,8 @@ class BatchIntent(WorkspaceModel):
 class UncertainBatch(WorkspaceModel):
     """A batch that was sent again although an earlier send may have arrived, where a destination stores it twice.
 
-    `records` is how many of its records may be there twice; a person says what was found (`verdict`, `note`).
+    `records` is how many records may be there too often: those of each further send. A person says what was found
+    (`verdict`, `note`).
     """
 
     integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="uncertain_batches")

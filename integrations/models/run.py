@@ -117,10 +117,6 @@ class Run(WorkspaceModel):
         return self.state in ACTIVE_STATES
 
     @property
-    def waits_for_partitions(self) -> bool:
-        return self.state == RunState.RUNNING and self.partition_count > 0 and self.lease_until is None
-
-    @property
     def is_retrying(self) -> bool:
         """Whether it waits to go on: after a failed attempt, or for something that costs no attempt."""
         return self.state == RunState.QUEUED and (self.attempt > 0 or bool(self.error_code))

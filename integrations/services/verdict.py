@@ -10,13 +10,11 @@ from integrations.connectors.optional import Rewindable
 from integrations.domain.lifecycle import RunState, Trigger
 from integrations.domain.policy import EffectivePolicy
 from integrations.domain.tolerance import is_too_much, share_of
-from integrations.domain.volume import VolumeAnswer, VolumeRule, VolumeVerdict, judge_volume
+from integrations.domain.volume import HISTORY_AT_MOST, VolumeAnswer, VolumeRule, VolumeVerdict, judge_volume
 from integrations.errors import SOURCE_REGRESSED, TOO_MANY_REJECTED, VOLUME_UNUSUAL, NeedsPerson
 from integrations.models import Run, UncertainBatch
 from integrations.models.integration import ReadMode
 
-# Runs that make a habit.
-HISTORY = 20
 # Runs that read a whole stream because somebody or something wanted just that.
 WHOLE_TRIGGERS = frozenset({Trigger.MANUAL, Trigger.SCHEDULE, Trigger.API, Trigger.RETRY, Trigger.CHAIN})
 
@@ -82,4 +80,4 @@ def _volume_of(run: Run, policy: EffectivePolicy) -> VolumeVerdict | None:
         float(policy.value("volume.drop_percent")),
         float(policy.value("volume.rise_percent")),
     )
-    return judge_volume(run.read, list(earlier.order_by("-id").values_list("read", flat=True)[:HISTORY]), rule)
+    return judge_volume(run.read, list(earlier.order_by("-id").values_list("read", flat=True)[:HISTORY_AT_MOST]), rule)

@@ -67,7 +67,7 @@ def states(children: list[Run]) -> list[str]:
 
 def test_a_cut_run_waits_without_a_worker_and_ends_with_its_last_partition(cut: Bench, split: World) -> None:
     run, children = started(cut)
-    assert (run.waits_for_partitions, run.worker, states(children)) == (True, "", ["queued"] * 3)
+    assert (run.state, run.lease_until, run.worker, states(children)) == ("running", None, "", ["queued"] * 3)
     assert execute_slice(run_id=run.pk, worker="second") is None
     work_all()
     run, children = fresh(run)

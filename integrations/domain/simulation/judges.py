@@ -16,10 +16,9 @@ from integrations.domain.policy import EffectivePolicy, Number
 from integrations.domain.simulation.facts import RunFacts, Subject
 from integrations.domain.slo import ErrorBudget
 from integrations.domain.tolerance import is_too_much, share_of
-from integrations.domain.volume import VolumeAnswer, VolumeRule, judge_volume
+from integrations.domain.volume import HISTORY_AT_MOST, VolumeAnswer, VolumeRule, judge_volume
 
 Judge = Callable[[Subject, datetime], Iterable[tuple[RunFacts, str]]]
-VOLUME_HISTORY = 20
 _VOLUME = {
     "volume.zero": "zero",
     "volume.unusual": "unusual",
@@ -152,7 +151,7 @@ def _volume(name: str) -> Judge:
         for run in subject.runs:
             if not run.is_whole:
                 continue
-            seen = earlier.setdefault(run.version, deque(maxlen=VOLUME_HISTORY))
+            seen = earlier.setdefault(run.version, deque(maxlen=HISTORY_AT_MOST))
             answers = [judge_volume(run.read, list(seen), rule).answer for rule in (was, would)]
             if run.finished_at and answers[0] is not answers[1]:
                 yield run, f"would have been {_ANSWERS[answers[1]]}; with what held it was {_ANSWERS[answers[0]]}"
