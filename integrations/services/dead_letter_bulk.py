@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 import pyarrow as pa
-from django.db import transaction
-from django.db.models import QuerySet
+from django.db import connection, transaction
+from django.db.models import DateTimeField, QuerySet, UUIDField
 from django.utils import timezone
 
 from accounts import audit
@@ -30,6 +31,7 @@ from integrations.services.redriven import schema_of
 CORRECTED_AT_MOST = 10_000
 SHOWN_AT_MOST = 10
 _AT_ONCE = 1_000
+_WRITE = "UPDATE integrations_deadletter SET edited = %s, edited_by_id = %s, edited_at = %s WHERE id = %s"
 _HIDDEN = "[hidden: a policy masks this field]"
 
 
@@ -202,10 +204,20 @@ def _store(made: Sequence[DeadLetter], integration: Integration, user: User | No
         kept += [letter for letter in some if as_seen.get(letter.pk, now) == letter.edited_at]
     unsettled = sent_unsettled(integration.pk)
     kept = [letter for letter in kept if str(letter.pk) not in unsettled]
-    for letter in kept:
-        letter.edited_by, letter.edited_at = user, now
-    DeadLetter.objects.bulk_update(kept, ["edited", "edited_by", "edited_at"], batch_size=200)
+    _write(kept, user, now)
     return tuple(letter.pk for letter in kept)
+
+
+def _write(kept: Sequence[DeadLetter], user: User | None, now: datetime) -> None:
+    """Each letter has a text of its own: as one prepared statement ten thousand take a second, else twenty."""
+    user_id = _stored_id(user.pk) if user else None
+    at = DateTimeField().get_db_prep_value(now, connection)
+    with connection.cursor() as cursor:
+        cursor.executemany(_WRITE, [(letter.edited, user_id, at, _stored_id(letter.pk)) for letter in kept])
+
+
+def _stored_id(value: UUID) -> Any:  # the database's own form: text, or a UUID
+    return UUIDField().get_db_prep_value(value, connection)
 
 
 def _note(integration: Integration, settings: Sequence[Setting], applied: Applied, sight: Sight) -> None:

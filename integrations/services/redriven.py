@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import threading
 import time
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 
 import msgspec
 import pyarrow as pa
+from django.db import connection
 from django.db.models import QuerySet
 
 from integrations.connectors.base import (
@@ -42,6 +44,7 @@ class RedrivenRecords:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._made_in = threading.get_ident()
 
     def check(self) -> CheckResult:
         return CheckResult(ok=True, message="Dead letters are read from the database.")
@@ -57,6 +60,14 @@ class RedrivenRecords:
         """Yield the letters after `request.cursor["after"]`, in batches, no faster than the policy allows."""
         if request.schema is None:
             raise ValueError("a redrive reads with the schema that discovery found")
+        try:
+            yield from self._batches(request, request.schema)
+        finally:
+            # A reading thread has a connection of its own, which would outlive it.
+            if threading.get_ident() != self._made_in:
+                connection.close()
+
+    def _batches(self, request: ReadRequest, schema: pa.Schema) -> Iterator[Batch]:
         after = request.cursor["after"] if request.cursor else None
         taken = DeadLetter.objects.filter(redrive=self._run)
         total, done = taken.count(), taken.exclude(state=DeadLetterState.REDRIVING).count()
@@ -64,7 +75,7 @@ class RedrivenRecords:
         while letters := self._next(after, min(BATCH_LETTERS, rate, request.batch_records)):
             began = time.monotonic()
             done += len(letters)
-            batch = _batch_of(letters, request.schema, progress=min(1.0, done / total))
+            batch = _batch_of(letters, schema, progress=min(1.0, done / total))
             after = batch.cursor["after"]
             yield batch
             time.sleep(max(0.0, began + len(letters) / rate - time.monotonic()))
