@@ -9,18 +9,20 @@ from integrations.domain.approval import ApprovalState
 from integrations.errors import APPROVAL_NEEDED
 from integrations.models import ApprovalRequest, Deployment, IntegrationVersion
 from integrations.models.connector import Environment
-from integrations.services.policies import effective_policy
 from integrations.services.policy_approval import RULE
+from integrations.services.policy_places import default_of, laid_over
 
 
-def needs_second_person(deployment: Deployment) -> bool:
-    """Whether a new version of it becomes active only when another member approves."""
+def needs_second_person(deployment: Deployment, version: IntegrationVersion | None = None) -> bool:
+    """Whether a new version of it becomes active only when another member approves.
+
+    So it is where the policy of any end says so: of what is active, and of the version that would be.
+    """
     if deployment.environment != Environment.PRODUCTION:
         return False
-    policy = effective_policy(
-        workspace=deployment.workspace, connector=deployment.version.source, integration=deployment.integration
-    )
-    return policy.is_on(RULE)
+    default = default_of(deployment.workspace)
+    ends = {end for each in (deployment.version, version) if each for end in (each.source, each.destination)}
+    return any(laid_over(default, end, deployment.integration).is_on(RULE) for end in ends)
 
 
 def refuse_other_policy(deployments: Iterable[Deployment]) -> None:
@@ -40,5 +42,5 @@ def refuse_unapproved(deployment: Deployment, version: IntegrationVersion, appro
         and approval.state == ApprovalState.APPROVED
         and (approval.deployment_id, approval.version_id) == (deployment.pk, version.pk)
     )
-    if not is_approved and deployment.version_id != version.pk and needs_second_person(deployment):
+    if not is_approved and deployment.version_id != version.pk and needs_second_person(deployment, version):
         raise Conflict(APPROVAL_NEEDED, f"Version {version.number} becomes active when another member approves it.")

@@ -23,7 +23,7 @@ def activate_or_ask(
     *, deployment: Deployment, version: IntegrationVersion, user: User | None
 ) -> ApprovalRequest | None:
     """Make the version active, or ask for the approval that this needs and return the request."""
-    if deployment.version_id == version.pk or not needs_second_person(deployment):
+    if deployment.version_id == version.pk or not needs_second_person(deployment, version):
         activate_version(deployment=deployment, version=version)
         return None
     return ask(deployment=deployment, version=version, user=user)

@@ -46,10 +46,10 @@ def _production_under(proposal: Proposal) -> str:
     related = ("integration__policy", "version__source__policy", "version__destination__policy")
     rows = Deployment.objects.of(proposal.workspace).filter(environment=Environment.PRODUCTION)
     for each in rows.select_related(*related).order_by("integration__name"):
-        source, integration = each.version.source, each.integration
-        if not laid_over(default, source, integration).is_on(RULE):
+        ends, integration = (each.version.source, each.version.destination), each.integration
+        if not any(laid_over(default, end, integration).is_on(RULE) for end in ends):
             continue
-        for end in (source, each.version.destination):
+        for end in ends:
             before, after = laid_over(default, end, integration), proposed_for(proposal, default, end, integration)
             if any(before.rules[name].value != after.rules[name].value for name in before.rules):
                 return integration.name

@@ -98,6 +98,31 @@ def test_no_way_leads_around_it(world: World, version: IntegrationVersion) -> No
         activate_version(deployment=deployment(), version=version, approval=asked(world, version))
 
 
+@pytest.mark.parametrize("number", [1, 2], ids=["what is active", "what would be active"])
+def test_the_policy_of_a_destination_asks_for_a_second_person_too(
+    world: World, version: IntegrationVersion, number: int
+) -> None:
+    Integration.objects.update(policy=None)
+    warehouse = make_files(world, "Warehouse")
+    Connector.objects.filter(pk=warehouse.pk).update(policy=Policy.objects.get())
+    IntegrationVersion.objects.filter(number=number).update(destination=warehouse)
+    version = IntegrationVersion.objects.get(pk=version.pk)
+    with acting_as(Actor(user=world.owner)), pytest.raises(Conflict, match="another member approves"):
+        activate_version(deployment=deployment(), version=version)
+    assert asked(world, version).state == "open"
+
+
+def test_a_policy_of_a_destination_in_production_is_not_changed_alone(
+    world: World, version: IntegrationVersion
+) -> None:
+    Integration.objects.update(policy=None)
+    warehouse, policy = make_files(world, "Warehouse"), Policy.objects.get()
+    Connector.objects.filter(pk=warehouse.pk).update(policy=policy)
+    IntegrationVersion.objects.update(destination=warehouse)
+    with acting_as(Actor(user=world.owner)), pytest.raises(Conflict, match="second person approves"):
+        policies.save_policy(workspace=world.workspace, policy=policy, name="Two", description="", rules={})
+
+
 def test_one_request_waits_at_a_time_and_its_asker_takes_it_back(world: World, version: IntegrationVersion) -> None:
     request = asked(world, version)
     with pytest.raises(Conflict, match="waits for approval already"):
