@@ -9,5 +9,6 @@ import "./reltime.js";
 import "./toast.js";
 import "./log.js";
 import "./chart.js";
+import "./tabs.js";
 import "./swap.js";
 import "./live.js";
