@@ -14,6 +14,7 @@ from accounts.domain.audit_check import Head
 from accounts.models.audit import INSTANCE_SCOPE
 
 _AT_ONCE = 5000
+_CHUNK = 500
 _scan: Callable[[str, int], tuple[object, int]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # no stub
 _POSTGRESQL = """
     encode(uuid_send(id), 'hex'), encode(uuid_send(workspace_id), 'hex'), seq,
@@ -44,10 +45,12 @@ class UnreadableError(ValueError):
 
 def rows_after(scope: UUID, seq: int) -> Iterator[Row]:
     """A scope's entries above a number, in order; each page is a statement of its own. Raises UnreadableError."""
-    while page := _page(scope, seq):
-        for row in page:
+    before = seq - 1
+    while before < seq:
+        before = seq
+        for row in _page(scope, seq):
             yield _row(row)
-        seq = page[-1][2]
+            seq = row[2]
 
 
 def head_of(scope: UUID) -> Head:
@@ -70,16 +73,25 @@ def scopes() -> set[UUID]:
 
 
 # Eighteen columns, see Row.
-def _page(scope: UUID, seq: int) -> list[tuple[Any, ...]]:
+def _page(scope: UUID, seq: int) -> Iterator[tuple[Any, ...]]:
     where, values = _in_scope(scope)
     columns = _POSTGRESQL if connection.vendor == "postgresql" else _SQLITE
     question = f"SELECT {columns} FROM accounts_auditentry WHERE {where} AND seq > %s ORDER BY seq, id LIMIT {_AT_ONCE}"  # noqa: S608 - as above
+    if connection.vendor == "postgresql":
+        yield from _streamed(question, [*values, seq])
+        return
     try:
-        return _ask(question, [*values, seq])
+        yield from _ask(question, [*values, seq])
     except OperationalError as error:
         if "decode" in str(error):  # SQLite keeps bytes that are no text where a superuser puts them
             raise UnreadableError(seq + 1) from error
         raise
+
+
+def _streamed(question: str, values: list[Any]) -> Iterator[tuple[Any, ...]]:
+    """The server goes on while these rows are looked at."""
+    with connection.wrap_database_errors, connection.cursor() as cursor:
+        yield from cursor.cursor.stream(question, values, size=_CHUNK)
 
 
 def _row(row: tuple[Any, ...]) -> Row:
