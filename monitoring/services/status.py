@@ -117,7 +117,7 @@ def _process(kind: ProcessKind) -> Line:
 
 def _run(run: Run) -> Line:
     state, _ = _OF_RUN[RunState(run.state)]
-    word = "succeeded with warnings" if run.has_warnings and run.state == RunState.SUCCEEDED else run.state
+    word = "with warnings" if run.has_warnings and run.state == RunState.SUCCEEDED else run.state
     return Line(
         run.deployment.integration.name, "warn" if run.has_warnings else state, word, run.finished_at or run.created_at
     )
