@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Max
+from django.db.models.functions import Now
 
 from accounts import audit
 from accounts.audit import Values
@@ -15,11 +16,21 @@ from accounts.errors import INPUT_INVALID, NAME_TAKEN, STATE_CONFLICT, Conflict,
 from accounts.models import User, Workspace
 from integrations import events
 from integrations.connectors import registry
+from integrations.domain.drift import DriftState
 from integrations.domain.guarantee import WriteMode
 from integrations.domain.lifecycle import ACTIVE_STATES
 from integrations.domain.mapping import Mapping, check_mapping
 from integrations.errors import MAPPING_INVALID
-from integrations.models import ApprovalRequest, Connector, Deployment, Integration, IntegrationVersion, Policy, Run
+from integrations.models import (
+    ApprovalRequest,
+    Connector,
+    Deployment,
+    Integration,
+    IntegrationVersion,
+    Policy,
+    Run,
+    SchemaChange,
+)
 from integrations.models.integration import ReadMode
 from integrations.services.approval_rules import refuse_other_policy, refuse_unapproved
 from integrations.services.schedules import count_anew
@@ -97,8 +108,7 @@ def activate_version(
             _refuse_active(locked)
             locked.cursor, locked.cursor_at, locked.epoch = None, None, locked.epoch + 1
         if (before.source_id, before.source_stream) != (version.source_id, version.source_stream):
-            # The columns of another stream are no change of this one's.
-            locked.source_columns = None
+            _forget_columns(locked)
         locked.version = version
         locked.save(update_fields=["version", "cursor", "cursor_at", "epoch", "source_columns", "updated_at"])
         _tell(
@@ -223,6 +233,14 @@ def _add_version(integration: Integration, flow: Flow, *, number: int, user: Use
     values = {part.name: getattr(flow, part.name) for part in fields(flow)}
     values |= {"primary_key": list(flow.primary_key), "key": list(flow.key)}
     return IntegrationVersion.objects.create(integration=integration, number=number, created_by=user, **values)
+
+
+def _forget_columns(deployment: Deployment) -> None:
+    """The columns of another stream are no change of this one's: nobody needs to look at what is open, either."""
+    deployment.source_columns = None
+    SchemaChange.objects.filter(deployment=deployment, state=DriftState.OPEN).update(
+        state=DriftState.RESOLVED, note="Another stream is read since.", resolved_at=Now()
+    )
 
 
 def _refuse_active(deployment: Deployment) -> None:

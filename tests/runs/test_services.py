@@ -31,7 +31,7 @@ from integrations.models.integration import ReadMode
 from integrations.services import credentials, integrations, pausing, policies, runs, schedules, ticking
 from integrations.services.connectors import ConnectorInput, delete_connector, save_connector
 from tests.runs.conftest import MAPPING, Bench
-from tests.runs.listed import World
+from tests.runs.listed import SCHEMA, World
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CANARY = "canary-9f3k-secret"
@@ -233,13 +233,15 @@ def test_another_stream_s_columns_are_no_schema_change(
     bench = make_bench()
     outside.rows = [{"id": 1, "amount": "1"}]
     bench.work(bench.start())
+    outside.schema = pa.schema([*SCHEMA, pa.field("city", pa.string())])
+    bench.work(bench.start())
     version = version_of_stream(bench.deployment, connector, "other_rows")
     integrations.activate_version(deployment=bench.deployment, version=version)
     columns: list[tuple[str, pa.DataType]] = [("id", pa.string()), ("amount", pa.float64())]
     outside.schema = pa.schema(columns)
     outside.rows = [{"id": "1", "amount": 1.0}]
     assert bench.work(bench.start()).state == RunState.SUCCEEDED
-    assert not SchemaChange.objects.exists()
+    assert [(change.column, change.state) for change in SchemaChange.objects.all()] == [("city", "resolved")]
 
 
 def test_a_checkpoint_is_reset_with_a_reason_and_not_during_a_run(bench: Bench) -> None:
