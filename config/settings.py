@@ -250,6 +250,7 @@ SPECTACULAR_SETTINGS = {
         "ScheduleKind": "integrations.api.choices.SCHEDULE_KINDS",
         "SettingKind": "integrations.api.choices.SETTING_KINDS",
         "TokenState": ["active", "expired", "revoked"],
+        "TrialVerdict": "integrations.api.choices.TRIAL_VERDICTS",
         "Verdict": "integrations.api.choices.VERDICTS",
         "WriteMode": "integrations.api.choices.WRITE_MODES",
     },

@@ -32,6 +32,7 @@ MISFIRES = _values(Misfire)
 RUN_STATES = _values(RunState)
 SCHEDULE_KINDS = _values(ScheduleKind)
 SETTING_KINDS = _values(SettingKind)
+TRIAL_VERDICTS: Choices = [(each, each) for each in ("written", "set aside", "filtered")]
 TRIGGERS = _values(Trigger)
 VERDICTS = _values(Verdict)
 WRITE_MODES = _values(WriteMode)

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from integrations.api.choices import DEAD_LETTER_STATES, OUTCOMES
+from integrations.api.choices import DEAD_LETTER_STATES, OUTCOMES, TRIAL_VERDICTS
 from integrations.api.serializers.common import ReasonSerializer, RefSerializer
 from integrations.api.strict import StrictSerializer, WorkspaceField
 from integrations.models import DeadLetter, Integration
@@ -82,7 +82,7 @@ class TriedSerializer(serializers.Serializer[Any]):
     """What would become of one letter."""
 
     id = serializers.UUIDField()
-    verdict = serializers.ChoiceField(choices=["written", "set aside", "filtered"])
+    verdict = serializers.ChoiceField(choices=TRIAL_VERDICTS)
     code = serializers.CharField()
     field = serializers.CharField()
     reason = serializers.CharField()
@@ -124,7 +124,7 @@ class TrySerializer(RedriveSerializer):
     version = serializers.IntegerField(required=False, min_value=1, max_value=2**31 - 1)
 
 
-class SettingSerializer(StrictSerializer):
+class FieldSettingSerializer(StrictSerializer):
     """A field of the record, and the expression that makes its new value of the record."""
 
     field = serializers.CharField(max_length=120)
@@ -136,7 +136,7 @@ class CorrectManySerializer(RedriveSerializer):
 
     code = serializers.CharField(max_length=60, required=False)
     field = serializers.CharField(max_length=120, required=False)
-    set = SettingSerializer(many=True, allow_empty=False)
+    set = FieldSettingSerializer(many=True, allow_empty=False)
 
 
 class BulkRowSerializer(serializers.Serializer[Any]):
@@ -146,7 +146,7 @@ class BulkRowSerializer(serializers.Serializer[Any]):
     before = serializers.DictField()
     after = serializers.DictField()
     problem = serializers.CharField()
-    verdict = serializers.ChoiceField(choices=["written", "set aside", "filtered"])
+    verdict = serializers.ChoiceField(choices=TRIAL_VERDICTS)
     reason = serializers.CharField()
 
 
