@@ -48,10 +48,7 @@ def start_run(
 
     A run begins where `continues` stopped, else at `begin`, else at what is next to read.
     """
-    if not deployment.enabled and trigger is Trigger.SCHEDULE:
-        raise Conflict(
-            STATE_CONFLICT, f"“{deployment.integration.name}” is switched off.", what_to_do="Switch it on first."
-        )
+    _refuse_switched_off(deployment, trigger)
     begin = _begin_of(deployment, continues, begin)
     try:
         with transaction.atomic():
@@ -76,6 +73,13 @@ def start_run(
     # The database's clock has set one, the event the other.
     run.refresh_from_db(fields=["next_attempt_at", "seq"])
     return run
+
+
+def _refuse_switched_off(deployment: Deployment, trigger: Trigger) -> None:
+    if not deployment.enabled and trigger is Trigger.SCHEDULE:
+        raise Conflict(
+            STATE_CONFLICT, f"“{deployment.integration.name}” is switched off.", what_to_do="Switch it on first."
+        )
 
 
 def _refuse_moved(deployment: Deployment) -> None:
