@@ -8,6 +8,7 @@ from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts.client_address import client_ip
 
@@ -25,6 +26,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth sh
         if address is None:
             raise PermissionDenied("the address of the client is not known")
         return address
+
+    def is_safe_url(self, url: str) -> bool:
+        """A redirect leads to a path of ours; allauth would take every host of ALLOWED_HOSTS."""
+        return bool(url) and url.startswith("/") and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
 
     def format_email_subject(self, subject: str) -> str:
         """The product's name first, not the host's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from config.secrets import ensure_secrets
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
+# What any process of ours writes is for its own user and group: databases, messages, files.
+os.umask(0o027)
 DATA_DIR = Path(env.str("SIGNALBOX_DATA", default=str(BASE_DIR / "var"))).resolve()
 _secrets = ensure_secrets(DATA_DIR)
 
@@ -169,6 +172,8 @@ SESSION_COOKIE_AGE = 7 * 24 * 3600
 SESSION_COOKIE_NAME = "__Host-session" if SECURE_COOKIES else "signalbox_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if SECURE_COOKIES else "signalbox_csrf"
 CSRF_COOKIE_HTTPONLY = True
+# A cookie that was signed for one name is none for another (CVE-2026-6873).
+SIGNED_COOKIE_LEGACY_SALT_FALLBACK = False
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
