@@ -11,8 +11,10 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.permissions import workspace_view
 from accounts.requests import WorkspaceRequest
+from integrations.domain.approval import ApprovalState
 from integrations.domain.mapping import FieldRule, Mapping
 from integrations.models import IntegrationVersion
+from integrations.models.approval import ApprovalRequest
 from integrations.services import integrations as services
 from integrations.services.approvals import activate_or_ask
 from integrations.services.differences import difference_of
@@ -52,6 +54,9 @@ def version_list(request: WorkspaceRequest, integration_id: object) -> HttpRespo
         "version": deployment.version,
         "tab": "versions",
         "versions": found[:PAGE],
+        "asked": ApprovalRequest.objects.filter(deployment=deployment, state=ApprovalState.OPEN)
+        .values_list("version_id", flat=True)
+        .first(),
         "older": f"before={found[PAGE - 1].number}" if len(found) > PAGE else "",
     }
     return render(request, "integrations/integration_versions.html", context)

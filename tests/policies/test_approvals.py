@@ -76,6 +76,16 @@ def test_a_version_waits_until_another_member_approves(world: World, version: In
     assert "second person" in RuleAction.objects.get(rule="approval.activate").what
 
 
+def test_the_list_of_versions_says_which_one_waits_and_does_not_offer_it_again(
+    world: World, version: IntegrationVersion
+) -> None:
+    url = world.url(f"integrations/{version.integration_id}/versions/")
+    assert "/activate/" in page(world.builder, url)
+    asked(world, version)
+    assert "waits for approval" in page(world.builder, url)
+    assert "/activate/" not in page(world.builder, url)
+
+
 def test_nobody_approves_what_they_asked_for(world: World, version: IntegrationVersion) -> None:
     request = asked(world, version)
     with pytest.raises(Denied, match="second person"):
