@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integrations.egress.address import Endpoint, netloc, parse_host, parse_url
-from integrations.egress.connecting import connect_checked, open_checked_socket
+from integrations.egress.connecting import connect_checked, open_checked_socket, require_connected
 from integrations.egress.guard import (
     check_host_syntax,
     check_url,
@@ -29,6 +29,7 @@ __all__ = [
     "open_checked_socket",
     "parse_host",
     "parse_url",
+    "require_connected",
     "resolve_checked",
     "system_resolver",
 ]

@@ -5,9 +5,11 @@ A protocol whose driver opens its own socket (libpq) takes the checked address f
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable
 from ipaddress import ip_address
+from pathlib import Path
 
 from integrations.egress.guard import checked_addresses
 from integrations.egress.resolver import Resolver, system_resolver
@@ -45,17 +47,44 @@ def connect_checked(addresses: tuple[str, ...], port: int, timeout: Callable[[],
     raise error
 
 
+def require_connected(address: str, port: int) -> None:
+    """Refuse a connection that a driver has opened by itself, unless this process has one to exactly that address.
+
+    Raises NeedsPerson(ADDRESS_BLOCKED). Drivers keep their sockets to themselves; the system lists them all.
+    """
+    for entry in Path("/dev/fd").iterdir():
+        with contextlib.suppress(OSError):  # no socket, or closed meanwhile by another thread
+            sock = socket.socket(fileno=int(entry.name))
+            try:
+                if _is_peer(sock.getpeername(), address, port):
+                    return
+            finally:
+                sock.detach()
+    raise _ended_elsewhere()
+
+
 def _at(sock: socket.socket, address: str, port: int) -> socket.socket:
     """The socket again, once it is seen to end where it should; closed where it does not."""
     try:
-        host, peer_port = sock.getpeername()[:2]
+        peer = sock.getpeername()
     except OSError:
         sock.close()
         raise
-    if (ip_address(host.partition("%")[0]), peer_port) == (ip_address(address), port):
+    if _is_peer(peer, address, port):
         return sock
     sock.close()
-    raise NeedsPerson(
+    raise _ended_elsewhere()
+
+
+def _is_peer(peer: object, address: str, port: int) -> bool:
+    """Whether a socket's other end is this; other families than the Internet's have no text and port."""
+    if not isinstance(peer, tuple) or not isinstance(peer[0], str):
+        return False
+    return (ip_address(peer[0].partition("%")[0]), peer[1]) == (ip_address(address), port)
+
+
+def _ended_elsewhere() -> NeedsPerson:
+    return NeedsPerson(
         ADDRESS_BLOCKED,
         "The connection did not end at the address that was checked.",
         what_to_do="Ask who runs the worker's machine which proxy or rule leads its connections elsewhere.",

@@ -6,9 +6,13 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from adbc_driver_postgresql import dbapi
 
-from integrations.egress import open_checked_socket
+from integrations.connectors.base import Context
+from integrations.connectors.postgres import PostgresConnector
+from integrations.egress import open_checked_socket, require_connected
 from integrations.errors import ADDRESS_BLOCKED, TIMED_OUT, UNREACHABLE, NeedsPerson, RetryLater
+from tests.servers import Server
 
 
 @pytest.fixture
@@ -79,3 +83,29 @@ def test_a_host_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(RetryLater) as caught:
         opened(9, "127.0.0.1")
     assert (caught.value.code, caught.value.may_have_arrived) == (TIMED_OUT, False)
+
+
+@pytest.mark.security("SEC-080")
+def test_a_driver_must_have_connected_to_the_checked_address(listener: socket.socket) -> None:
+    port = port_of(listener)
+    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)
+    left, right = socket.socketpair()
+    with socket.create_connection(("127.0.0.1", port)), left, right, netlink:
+        require_connected("127.0.0.1", port)
+        for address, other in (("127.0.0.2", port), ("127.0.0.1", port - 1), ("::1", port)):
+            with pytest.raises(NeedsPerson) as caught:
+                require_connected(address, other)
+            assert caught.value.code == ADDRESS_BLOCKED
+
+
+@pytest.mark.security("SEC-080")
+def test_libpq_is_seen_to_have_connected_elsewhere(postgres_server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a driver would do that ignores the address that it was given."""
+    connect = dbapi.connect
+    monkeypatch.setattr(
+        dbapi, "connect", lambda text, **given: connect(text.replace("127.0.0.7", "127.0.0.1"), **given)
+    )
+    settings = {"host": "127.0.0.7", "port": postgres_server.port, "database": "postgres"}
+    allow = (f"127.0.0.7:{postgres_server.port}",)
+    verdict = PostgresConnector(Context(settings, {"username": "signalbox"}, "basic", egress_allow=allow)).check()
+    assert (verdict.ok, verdict.code) == (False, ADDRESS_BLOCKED)

@@ -13,8 +13,10 @@ import pyarrow as pa
 from adbc_driver_manager import dbapi as dbapi_errors
 from adbc_driver_postgresql import StatementOptions, dbapi
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 from integrations.connectors.postgres.failures import Doing, refusal
+from integrations.egress import require_connected
 
 # What the driver raises for the outside: its own errors, and OSError from an Arrow stream.
 _DRIVER_ERRORS = (dbapi_errors.Error, OSError, pa.ArrowException)
@@ -57,6 +59,8 @@ class Session:
         with self._declared_errors():
             self._connection = dbapi.connect(conninfo, autocommit=True)
         try:
+            reached = conninfo_to_dict(conninfo)
+            require_connected(str(reached["hostaddr"]), int(str(reached["port"])))
             parts = [
                 sql.SQL("set_config({}, {}, false)").format(name, value) for name, value in bounds.as_settings().items()
             ]
