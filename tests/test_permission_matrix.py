@@ -43,6 +43,7 @@ def foreign(world: World) -> Shelf:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)
+@pytest.mark.security("SEC-025")
 def test_every_address_declares_who_may_use_it(route: Route) -> None:
     if route.name in THIRD_PARTY:
         return
@@ -59,6 +60,7 @@ def test_every_argument_of_an_address_has_an_example(route: Route) -> None:
 
 
 @by_route
+@pytest.mark.security("SEC-011")
 def test_nobody_gets_in_without_signing_in(route: Route, own: Shelf) -> None:
     client = Client(raise_request_exception=False)
     seen = {method: status(client, method, route.url(own, own)) for method in route.methods}
@@ -80,6 +82,7 @@ def test_the_instance_admin_reads_no_workspace_without_being_a_member(route: Rou
 
 
 @by_route
+@pytest.mark.security("SEC-025", "SEC-026", "SEC-030", "SEC-038")
 def test_a_role_gets_in_exactly_where_the_matrix_says(route: Route, own: Shelf, world: World) -> None:
     for role, user in world.people.items():
         client = signed_in(user)
@@ -93,6 +96,7 @@ def test_a_role_gets_in_exactly_where_the_matrix_says(route: Route, own: Shelf, 
 
 
 @by_object_route
+@pytest.mark.security("SEC-021", "SEC-037")
 def test_an_object_of_another_workspace_is_not_there(route: Route, own: Shelf, foreign: Shelf, world: World) -> None:
     client = signed_in(world.owner)
     tried = [method for method in route.methods if may_use(route, method, world.owner, world)]

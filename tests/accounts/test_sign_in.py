@@ -38,6 +38,7 @@ def test_the_right_password_signs_in_whatever_the_case_of_the_address(world: Wor
     assert (response.status_code, response.headers["Location"]) == (302, "/profile/")
 
 
+@pytest.mark.security("SEC-115")
 def test_the_session_gets_a_new_key_at_sign_in(world: World) -> None:
     client = Client()
     client.get(LOGIN)
@@ -83,6 +84,7 @@ def test_guessing_is_slowed_down(world: World) -> None:
 
 
 @pytest.mark.parametrize("header", ["HTTP_X_FORWARDED_FOR", "HTTP_X_REAL_IP", "HTTP_FORWARDED"])
+@pytest.mark.security("SEC-110")
 def test_a_header_of_the_client_does_not_reset_the_count(world: World, header: str) -> None:
     for number in range(30):
         sign_in(Client(), f"user{number}@example.org", "wrong", **{header: f"198.51.100.{number}"})
@@ -90,6 +92,7 @@ def test_a_header_of_the_client_does_not_reset_the_count(world: World, header: s
 
 
 @pytest.mark.parametrize("target", ["//evil.example/", "https://evil.example/", "/\\evil.example", "javascript:x"])
+@pytest.mark.security("SEC-122")
 def test_nobody_is_sent_to_another_site_after_sign_in(world: World, target: str) -> None:
     form = {"login": "owner@example.org", "password": PASSWORD, "next": target}
     assert Client().post(LOGIN, form).headers["Location"] == "/"
@@ -113,6 +116,7 @@ def reset_link(email: str, **extra: Any) -> str:
     return found[0]
 
 
+@pytest.mark.security("SEC-121")
 def test_a_forgotten_password_is_reset_by_mail(world: World, settings: Settings) -> None:
     settings.PUBLIC_BASE_URL = "https://signalbox.example.org"
     link = reset_link("owner@example.org", SERVER_NAME="localhost")

@@ -34,6 +34,7 @@ def test_a_token_does_not_read_what_its_scopes_leave_out(world: World) -> None:
     assert (response.status_code, response.json()["code"]) == (403, "permission_denied")
 
 
+@pytest.mark.security("SEC-027")
 def test_a_token_may_no_more_than_its_creators_present_role(world: World) -> None:
     text = token_text(world.admin, world.workspace, "audit.read")
     assert ask(text, world.api_url("audit-entries/")).status_code == 200
@@ -95,6 +96,7 @@ def end_by_another_pepper(world: World, token: ApiToken) -> None:
     ],
     ids=lambda end: end.__name__,
 )
+@pytest.mark.security("SEC-027")
 def test_an_ended_token_gets_401(world: World, end: Callable[[World, ApiToken], None]) -> None:
     text = token_text(world.operator, world.workspace)
     assert ask(text, world.api_url()).status_code == 200

@@ -213,6 +213,7 @@ def test_a_preview_that_cannot_be_made_says_why(
     problem(api.post(f"connectors/{flow.source}/preview/", body), status, code)
 
 
+@pytest.mark.security("SEC-030")
 def test_an_operator_sees_no_sample(as_person: AsPerson, world: World, flow: Flow) -> None:
     body = {"stream": "orders.csv", "mapping": MAPPING}
     answer = as_person(world.operator).post(f"connectors/{flow.source}/preview/", body)

@@ -109,6 +109,7 @@ def test_the_log_goes_on_after_a_number(api: Api, worked: Run) -> None:
     }
 
 
+@pytest.mark.security("SEC-030")
 def test_a_viewer_sees_runs_and_not_their_log(as_person: AsPerson, world: World, worked: Run) -> None:
     viewer = as_person(world.viewer)
     assert viewer.get(f"runs/{worked.pk}/").status_code == 200
@@ -138,6 +139,7 @@ def test_a_dead_letter_says_why_and_keeps_its_record_apart(api: Api, worked: Run
     assert payload == {"id": 3, "amount": "twelve", "note": "third"}
 
 
+@pytest.mark.security("SEC-030")
 def test_an_operator_redrives_and_reads_no_payload(as_person: AsPerson, world: World, worked: Run) -> None:
     operator = as_person(world.operator)
     (letter,) = operator.get("dead-letters/").json()["results"]
@@ -184,6 +186,7 @@ def test_letters_are_discarded_with_a_reason(api: Api, worked: Run) -> None:
     assert api.post("dead-letters/discard/", {"ids": ids, "reason": "Again."}).json() == {"discarded": 0}
 
 
+@pytest.mark.security("SEC-020")
 def test_one_foreign_letter_and_nothing_is_done(api: Api, elsewhere: Api, worked: Run, flow: Flow) -> None:
     theirs = make_flow(elsewhere)
     work(start(elsewhere, theirs))

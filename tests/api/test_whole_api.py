@@ -44,6 +44,7 @@ def test_what_reaches_out_documents_that_the_outside_may_fail() -> None:
         assert {"422", "503"} <= paths[path][method]["responses"].keys()
 
 
+@pytest.mark.security("SEC-050")
 def test_no_answer_of_the_document_has_a_field_for_a_secret() -> None:
     schemas = document()["components"]["schemas"]
     assert not {"values", "ciphertext", "secret", "token"} & schemas["Credential"]["properties"].keys()
@@ -51,6 +52,7 @@ def test_no_answer_of_the_document_has_a_field_for_a_secret() -> None:
 
 @pytest.mark.parametrize("path", LISTS + ALONE)
 @pytest.mark.parametrize("query", [{"nonsense": "1"}, {"ordering": "name"}, {"id__in": "1"}, {"unmask": "1"}])
+@pytest.mark.security("SEC-090")
 def test_a_parameter_that_would_do_nothing_is_refused(api: Api, path: str, query: dict[str, str]) -> None:
     document = problem(api.get(path, **query), 400, "input_invalid")
     assert list(document["errors"]) == list(query)
@@ -89,6 +91,7 @@ def test_a_query_is_not_judged_before_the_permission(world: World, elsewhere: Ap
 @pytest.mark.parametrize(
     "media", ["text/plain", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded"]
 )
+@pytest.mark.security("SEC-087")
 def test_another_media_type_is_refused(api: Api, path: str, media: str) -> None:
     answer = api.client.generic("POST", api.base + path, "name=x", content_type=media)
     problem(answer, 415, "media_type_unsupported")

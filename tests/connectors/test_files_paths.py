@@ -50,6 +50,7 @@ def root(tmp_path: Path) -> Path:
         ("x" * 300, FILE_UNREADABLE),
     ],
 )
+@pytest.mark.security("SEC-086")
 def test_no_folder_leads_out(root: Path, path: str, code: str) -> None:
     with pytest.raises(NeedsPerson) as caught:
         connector(root, path=path)
@@ -76,6 +77,7 @@ def test_folders_below_the_root_are_open(root: Path, path: str) -> None:
         "*",
     ],
 )
+@pytest.mark.security("SEC-086")
 def test_no_stream_leads_out(root: Path, stream: str) -> None:
     with pytest.raises(SignalboxError) as caught:
         batches(root, stream)
@@ -94,6 +96,7 @@ def test_no_stream_leads_out(root: Path, stream: str) -> None:
         ("x" * 256, FILE_OUTSIDE_ROOT),
     ],
 )
+@pytest.mark.security("SEC-086")
 def test_a_file_that_was_swapped_for_something_else_is_not_opened(root: Path, name: str, code: str) -> None:
     made = connector(root)
     with pytest.raises(NeedsPerson) as caught:

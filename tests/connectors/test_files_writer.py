@@ -212,11 +212,13 @@ def test_a_run_whose_id_is_a_path_is_refused(tmp_path: Path) -> None:
     "text",
     ["=1+1", "+cmd", "-cmd", "@SUM(A1)", "\tx", "\rx", " =1", "'=1", "\N{FULLWIDTH EQUALS SIGN}1", "-1+2", "\x00x"],
 )
+@pytest.mark.security("SEC-097")
 def test_text_that_a_spreadsheet_would_run_is_disarmed(tmp_path: Path, text: str) -> None:
     assert written(tmp_path, [text, "plain"]) == ["'" + text, "plain"]
 
 
 @pytest.mark.parametrize("text", ["-1", "+4.5", "-.5", "1e-5", "-1,5", "a=b", "x@y.org", ""])
+@pytest.mark.security("SEC-097")
 def test_numbers_and_plain_text_stay_as_they_are(tmp_path: Path, text: str) -> None:
     assert written(tmp_path, [text]) == [text]
 

@@ -173,6 +173,7 @@ def test_a_private_address_is_not_connected_to(httpserver: HTTPServer) -> None:
 
 
 @pytest.mark.security("SEC-080")
+@pytest.mark.security("SEC-080")
 def test_a_name_that_turns_inward_is_never_connected_to_there(httpserver: HTTPServer) -> None:
     httpserver.expect_request("/x", headers={"host": f"shop.example:{httpserver.port}"}).respond_with_data("{}")
     answers = iter([("127.0.0.1",), ("169.254.169.254",)])
@@ -192,6 +193,7 @@ def test_the_next_address_is_tried_where_the_first_does_not_answer(httpserver: H
 
 
 @pytest.mark.security("SEC-080")
+@pytest.mark.security("SEC-080")
 def test_a_connection_that_ends_elsewhere_is_refused(httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch) -> None:
     connect = socket.create_connection
     elsewhere = (httpserver.host, httpserver.port)
@@ -203,6 +205,7 @@ def test_a_connection_that_ends_elsewhere_is_refused(httpserver: HTTPServer, mon
     assert (caught.value.code, httpserver.log) == (ADDRESS_BLOCKED, [])
 
 
+@pytest.mark.security("SEC-084")
 @pytest.mark.security("SEC-084")
 def test_the_environment_sets_no_proxy_and_no_credential(
     httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

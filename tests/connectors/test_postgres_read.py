@@ -207,6 +207,7 @@ def test_progress_goes_on_from_where_the_last_slice_stood(url: str) -> None:
     assert resumed.progress == pytest.approx(0.75, abs=0.02)
 
 
+@pytest.mark.security("SEC-091")
 def test_reading_cannot_write_even_through_a_function_of_the_source(url: str) -> None:
     run(
         url,
@@ -284,6 +285,7 @@ def test_discovery_lists_tables_views_keys_and_cursors(url: str) -> None:
     ],
     ids=str,
 )  # fmt: skip
+@pytest.mark.security("SEC-092")
 def test_settings_that_reach_further_than_one_server_are_refused(wrong: dict[str, Any]) -> None:
     settings = {"host": "db.example.org", "database": "shop", **wrong}
     with pytest.raises(NeedsPerson) as caught:
@@ -296,6 +298,7 @@ def test_encryption_that_the_server_does_not_offer_is_refused(url: str) -> None:
     assert [verdict.code for verdict in verdicts] == [SETTINGS_INVALID] * 2
 
 
+@pytest.mark.security("SEC-092")
 def test_the_environment_of_the_worker_adds_nothing_to_a_connection(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGOPTIONS", "-c no_such_setting=1")
     monkeypatch.setenv("PGPASSFILE", "/etc/passwd")

@@ -73,6 +73,7 @@ ENDLESS: dict[str, tuple[dict[str, Any], Callable[[Request, int], Response]]] = 
 
 @pytest.mark.fault("F28")
 @pytest.mark.parametrize("case", ENDLESS)
+@pytest.mark.security("REL-040")
 def test_endless_paging_is_stopped_within_three_pages(httpserver: HTTPServer, case: str) -> None:
     paging, answer = ENDLESS[case]
     numbers = itertools.count()
@@ -91,6 +92,7 @@ def test_a_page_that_leads_back_is_not_handed_on_since_no_cursor_comes_after_it(
     assert batches[-1].cursor["at"] == "a"
 
 
+@pytest.mark.security("REL-040")
 def test_a_circle_larger_than_a_slice_is_met_at_last() -> None:
     guard, positions = ProgressGuard(), [number % 37 for number in range(200)]
     with pytest.raises(NeedsPerson) as caught:

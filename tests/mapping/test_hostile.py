@@ -101,6 +101,7 @@ def evaluate(expression: str) -> None:
     assert mapped.accepted.num_rows + len(mapped.rejected) + mapped.filtered == BATCH.num_rows
 
 
+@pytest.mark.security("SEC-001")
 def test_the_corpus_is_large_and_nearly_all_of_it_is_refused() -> None:
     corpus = payloads()
     allowed = [
@@ -114,6 +115,7 @@ def test_the_corpus_is_large_and_nearly_all_of_it_is_refused() -> None:
     }  # fmt: skip
 
 
+@pytest.mark.security("SEC-001")
 def test_no_payload_opens_imports_or_starts_anything(audit: Callable[[], list[str]]) -> None:
     # What is imported or read once, at first use, is no doing of a payload.
     evaluate("upper(a)")
@@ -140,12 +142,14 @@ def test_the_audit_hook_would_see_it(audit: Callable[[], list[str]]) -> None:
         "(SELECT 1 FROM sys)",
     ],
 )
+@pytest.mark.security("SEC-004")
 def test_duckdb_itself_refuses_what_should_never_reach_it(sql: str) -> None:
     with Evaluator() as evaluator, pytest.raises(duckdb.Error):
         evaluator.select([sql], pa.table({"c0": [1]}))
 
 
 @pytest.mark.parametrize("setting", ["enable_external_access = true", "memory_limit = '10GB'", "threads = 8"])
+@pytest.mark.security("SEC-004")
 def test_the_settings_are_locked(setting: str) -> None:
     with Evaluator() as evaluator, pytest.raises(duckdb.Error, match="locked"):
         evaluator._connection.execute(f"SET {setting}")

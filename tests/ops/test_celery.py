@@ -27,6 +27,7 @@ def test_an_address_with_a_host_is_left_as_it_is(given: str, used: str) -> None:
     assert celery._broker_url(given) == used
 
 
+@pytest.mark.security("SEC-007", "SEC-008")
 def test_messages_are_json_acknowledged_early_and_leave_no_result() -> None:
     conf = celery.app.conf
     assert (conf.accept_content, conf.task_acks_late, conf.task_ignore_result) == (["json"], False, True)

@@ -76,6 +76,7 @@ def test_an_exception_stays_on_its_line(stream: io.StringIO) -> None:
     "text",
     ["a\nb", "a\r\nb", "\x1b[31mred", "bell\x07", "nul\x00", "\x85next", "\u2028line", "\u202edesrever", "\ud800"],
 )
+@pytest.mark.security("SEC-098")
 def test_control_characters_are_escaped(stream: io.StringIO, text: str) -> None:
     structlog.get_logger().info(text, value=text)
     raw = stream.getvalue()
@@ -86,6 +87,7 @@ def test_control_characters_are_escaped(stream: io.StringIO, text: str) -> None:
 
 @on_a_terminal
 @pytest.mark.parametrize("text", ["a\nb", "\x1b]0;title\x07", "\u202edesrever"])
+@pytest.mark.security("SEC-098")
 def test_control_characters_reach_no_terminal_either(stream: io.StringIO, text: str) -> None:
     structlog.get_logger().info(text, value=text)
     written = stream.getvalue().replace("\x1b[32m", "").replace("\x1b[0m", "")
