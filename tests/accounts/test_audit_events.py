@@ -18,6 +18,7 @@ def refusals(world: World) -> list[AuditEntry]:
     return list(AuditEntry.objects.of(world.workspace).filter(action="access.denied").order_by("seq"))
 
 
+@pytest.mark.security("SEC-038")
 def test_a_member_who_is_refused_a_page_stands_in_the_log(world: World) -> None:
     assert signed_in(world.viewer).get(world.url("audit/")).status_code == 403
     (entry,) = refusals(world)
@@ -27,6 +28,7 @@ def test_a_member_who_is_refused_a_page_stands_in_the_log(world: World) -> None:
     )
 
 
+@pytest.mark.security("SEC-038")
 def test_a_token_that_is_refused_through_the_api_stands_in_the_log(world: World) -> None:
     client = with_token(token_text(world.owner, world.workspace, "run.read"))
     assert client.get(world.api_url("audit-entries/")).status_code == 403
