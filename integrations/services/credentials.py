@@ -45,9 +45,10 @@ def rotate_credential(*, credential: Credential, values: Mapping[str, str], user
     if not declared.secret_fields & given.keys():
         first = min(declared.secret_fields)
         raise Invalid(INPUT_INVALID, "There is no new secret.", fields={first: "Enter the new secret."})
-    public, secret = _split(declared, {**_opened(credential), **given})
     with transaction.atomic():
         locked = Credential.objects.select_for_update().get(pk=credential.pk)
+        # Read under the lock: of two rotations at once, each of one part, both parts are kept.
+        public, secret = _split(declared, {**_opened(locked), **given})
         locked.current += 1
         locked.public = public
         locked.save(update_fields=["current", "public", "updated_at"])

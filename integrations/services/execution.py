@@ -268,12 +268,13 @@ def _ended(run: Run, claim: Claim, end: SliceEnd, policy: EffectivePolicy) -> Ru
     run.refresh_from_db(fields=COUNTED)
     if end is SliceEnd.WAITING:
         return RunState.RUNNING
-    refuse_too_many_rejected(run, policy)
+    drift.look_at_misfits(run, policy)
+    if run.parent_id is None:
+        refuse_too_many_rejected(run, policy)
     if end is SliceEnd.YIELDED:
         reach("before_yield")
         claims.yield_run(claim)
         return RunState.RUNNING
-    drift.look_at_misfits(run, policy)
     warnings = warnings_of(run, policy)
     reach("before_finish")
     owed = claims.succeed_run(claim, warnings=warnings)

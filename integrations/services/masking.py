@@ -128,7 +128,7 @@ def meant_record(letter: DeadLetter, stored: Mapping[str, Any], given: Mapping[s
 
 
 def _masks_of_letter(letter: DeadLetter) -> Masks:
-    rows = Deployment.objects.filter(integration=letter.integration_id).select_related(*_POLICIES)
+    rows = Deployment.objects.filter(runs=letter.run_id).select_related(*_POLICIES)
     deployment = rows.first()
     if deployment is None:
         return {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -15,9 +16,10 @@ from integrations.domain.lifecycle import RunState
 from integrations.domain.mapping import FieldRule, Mapping
 from integrations.domain.masking import MaskHow, masked_fields, masked_text, masked_value, masks_of, names_read, unfit
 from integrations.errors import NeedsPerson
-from integrations.models import DeadLetter, MaskingKey, Policy, RuleAction
+from integrations.models import DeadLetter, Deployment, MaskingKey, Policy, RuleAction
 from integrations.pipeline.masking import MaskingMapper
-from integrations.services import dead_letters, masking, policies
+from integrations.services import dead_letters, integrations, masking, policies
+from integrations.services.connectors import ConnectorInput, save_connector
 from integrations.services.dead_letter_trial import try_one
 from integrations.services.dead_letters import payload_of
 from integrations.services.preview import preview
@@ -235,6 +237,25 @@ def test_people_see_no_masked_value_of_a_dead_letter_and_lose_none_by_editing(
     assert "secret" not in str(tried)
     edited = dead_letters.edit(letter=letter, record={**shown, "id": 5}, user=None)
     assert dead_letters.record_of(edited) == {"id": 5, "amount": "secret"}
+
+
+def test_a_letter_is_masked_as_its_own_deployment_is(bench: Bench, outside: World) -> None:
+    """One of production is not shown as development may be."""
+    rules: dict[str, Any] = {"masking.fields": [{"field": "amount", "how": "redact"}]}
+    strict = Policy.objects.create(workspace=bench.deployment.workspace, name="strict", rules=rules)
+    given = ConnectorInput("real lists", "listed", {}, policy=strict)
+    real = save_connector(workspace=bench.deployment.workspace, connector=None, given=given)
+    flow = replace(integrations.flow_of(bench.deployment.version), source=real, destination=real)
+    version = integrations.add_version(integration=bench.deployment.integration, flow=flow, user=None)
+    Deployment.objects.update(environment="development")
+    production = Deployment.objects.create(
+        workspace=real.workspace, integration=version.integration, version=version, environment="production"
+    )
+    outside.rows, outside.refuse = [{"id": 1, "amount": "7"}], frozenset({1})
+    there = Bench(production)
+    there.work(there.start())
+    letter = DeadLetter.objects.get()
+    assert masking.shown_record(letter, payload_of(letter))["amount"] == "[redacted]"
 
 
 def test_a_mask_that_an_active_mapping_cannot_hold_is_refused_when_the_policy_is_saved(
