@@ -32,7 +32,7 @@ def rows_of_raw(raw: str, names: Sequence[str]) -> list[FieldRow]:
     """The columns of the stream, with the values of what was read where it is a JSON object."""
     try:
         found = json.loads(raw)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     values = found if isinstance(found, dict) else {}
     return rows_of_record({name: values.get(name) for name in names})
@@ -98,7 +98,7 @@ def _boolean(text: str) -> bool:
 def _json(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError("This is no JSON: text needs quotation marks, a list [ ], an object { }.") from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -161,7 +162,7 @@ def test_a_host_that_is_not_ours_is_refused(world: World, host: str) -> None:
 def asked(*headers: tuple[str, str]) -> ASGIRequest:
     encoded = [(name.lower().encode(), value.encode()) for name, value in headers]
     scope = {"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": encoded}
-    return ASGIRequest({**scope, "client": ("203.0.113.7", 1)}, None)
+    return ASGIRequest({**scope, "client": ("203.0.113.7", 1)}, BytesIO())
 
 
 @pytest.mark.security("SEC-110", "SEC-119")

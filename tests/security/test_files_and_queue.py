@@ -16,7 +16,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from celery.backends.base import DisabledBackend
 from kombu.exceptions import ContentDisallowed
 
 from config import secrets
@@ -70,7 +69,7 @@ class Planted:
 def test_a_message_that_is_no_json_is_refused_unread(tmp_path: Path, kind: str) -> None:
     body = base64.b64encode(pickle.dumps(((Planted(tmp_path / "ran"),), {}, {}))).decode()
     with app.connection_for_write(transport_options={"folder": str(tmp_path)}) as connection:
-        channel = connection.channel()
+        channel: Any = connection.channel()
         consumer = app.amqp.TaskConsumer(channel)
         queue = consumer.queues[0]
         properties = {
@@ -80,7 +79,7 @@ def test_a_message_that_is_no_json_is_refused_unread(tmp_path: Path, kind: str) 
         }
         message = {"body": body, "content-type": kind, "content-encoding": "binary", "headers": {}}
         channel._put(queue.name, {**message, "properties": {**properties, "body_encoding": "base64"}})
-        found = queue.bind(channel).get(accept=consumer.accept)
+        found: Any = queue.bind(channel).get(accept=list(consumer.accept or ()))
         with pytest.raises(ContentDisallowed):
             found.decode()
     assert consumer.accept == {"application/json"}
@@ -95,7 +94,7 @@ def test_the_same_message_would_run_where_it_is_taken(tmp_path: Path) -> None:
 
 @pytest.mark.security("SEC-008")
 def test_there_is_no_backend_whose_word_could_count() -> None:
-    assert isinstance(app.backend, DisabledBackend)
+    assert type(app.backend).__name__ == "DisabledBackend"
     assert app.conf.result_backend is None
     app.loader.import_default_modules()
     ours = [task for name, task in app.tasks.items() if not name.startswith("celery.")]
