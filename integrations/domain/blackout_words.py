@@ -12,7 +12,9 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 # The longer dash, which some keyboards put in place of two hyphens.
 _DASH = "\u2013"
 _TIME = r"\d{1,2}:\d{2}"
-_WEEKLY = re.compile(rf"(?P<days>[A-Za-z ,-]+?)\s+(?P<begins>{_TIME})\s*(?:-|{_DASH}|to)\s*(?P<ends>{_TIME})", re.ASCII)
+# Over a line with single spaces, so that no two parts can share them: a long line is read once.
+_WORDS = r"[A-Za-z,-]+(?: [A-Za-z,-]+)*"
+_WEEKLY = re.compile(rf"\A(?P<days>{_WORDS}) (?P<begins>{_TIME}) ?(?:-|{_DASH}|to) ?(?P<ends>{_TIME})", re.ASCII)
 _MOMENT = rf"\d{{4}}-\d\d-\d\d(?:[T ]{_TIME})?"
 _DATED = re.compile(rf"(?P<begins>{_MOMENT})\s*(?:{_DASH}|to)\s*(?P<ends>{_MOMENT})", re.ASCII)
 
@@ -37,7 +39,7 @@ def words_of(window: WeeklyWindow | DateWindow) -> str:
 def _window_of(line: str) -> dict[str, Any]:
     if match := _DATED.fullmatch(line):
         return {"from": _moment(match["begins"]), "to": _moment(match["ends"])}
-    if match := _WEEKLY.fullmatch(line):
+    if match := _WEEKLY.fullmatch(" ".join(line.split())):
         return {"days": _days(match["days"]), "from": match["begins"].zfill(5), "to": match["ends"].zfill(5)}
     raise BlackoutFormatError(
         f"“{line[:60]}” is no window. Write Mon-Fri 22:00-06:00, every day 02:00-03:00, or 2026-12-24 to 2027-01-02."

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.no_cover, pytest.mark.django_db]
 MAPPING = {"fields": [{"target": "id", "expression": "id", "type": "text", "required": True}], "filter": ""}
 INTEGRATION = "integrations/{integration_id}/"
 REASON = "because"
+SET = [{"field": "id", "expression": "id"}]
 
 # method, address, body, where in the body the foreign id stands, and what it is the id of. A value in braces is the
 # id of an object of one's own.
@@ -33,6 +34,10 @@ CASES: list[tuple[str, str, dict[str, Any], str, str]] = [
     ("post", "dead-letters/discard/", {"reason": REASON}, "ids[]", "letter_id"),
     ("post", "dead-letters/redrive/", {"integration": "{integration_id}"}, "ids[]", "letter_id"),
     ("post", "dead-letters/redrive/", {"all": True}, "integration", "integration_id"),
+    ("post", "dead-letters/correct/", {"integration": "{integration_id}", "set": SET}, "ids[]", "letter_id"),
+    ("post", "dead-letters/correct/", {"all": True, "set": SET}, "integration", "integration_id"),
+    ("post", "dead-letters/correct/try/", {"integration": "{integration_id}", "set": SET}, "ids[]", "letter_id"),
+    ("post", "dead-letters/correct/try/", {"all": True, "set": SET}, "integration", "integration_id"),
     ("post", "dead-letters/try/", {"integration": "{integration_id}"}, "ids[]", "letter_id"),
     ("post", "dead-letters/try/", {"all": True}, "integration", "integration_id"),
     ("post", "integrations/", {"name": "x", "version": {}}, "policy", "policy_id"),

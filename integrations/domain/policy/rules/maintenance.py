@@ -11,12 +11,14 @@ from integrations.domain.policy.lists import Item, ListRule
 from integrations.domain.policy.rule import ChoiceRule, Rule, Tighter
 
 SECTION = ("maintenance", "Maintenance")
-_LINE = re.compile(r"([a-z, -]+?)\s+(\d\d:\d\d)\s*(?:-|to)\s*(\d\d:\d\d)\s+(\S+)", re.IGNORECASE)
+# Over a line with single spaces, so that no two parts can share them: a long line is read once.
+_WORDS = r"[a-z,-]+(?: [a-z,-]+)*"
+_LINE = re.compile(rf"\A({_WORDS}) (\d\d:\d\d) ?(?:-|to) ?(\d\d:\d\d) (\S+)", re.IGNORECASE)
 _PARTS = {"days", "from", "to", "zone"}
 
 
 def _read(line: str) -> Item:
-    match = _LINE.fullmatch(line)
+    match = _LINE.fullmatch(" ".join(line.split()))
     if match is None:
         raise ValueError("Write days, a time to a time, and a time zone.")
     item = dict(zip(("days", "from", "to", "zone"), (match[1].lower().strip(), *match.groups()[1:]), strict=True))
