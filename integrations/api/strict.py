@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from math import isfinite
 from typing import Any, cast
@@ -12,6 +13,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 DEPTH = 32
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # An answer names the first of many wrong fields; a body may hold thousands.
 _NAMED_AT_MOST = 50
 
@@ -37,7 +39,7 @@ class StrictSerializer(serializers.Serializer[Any]):
 def _check_values(path: str, value: Any, depth: int) -> None:
     """Refuse what no database takes or no answer could repeat: lone surrogates, NUL, endless numbers, deep nesting."""
     where = path.lstrip(".").encode(errors="replace").decode()[:120] or "request"
-    if isinstance(value, str) and ("\x00" in value or any("\ud800" <= letter <= "\udfff" for letter in value)):
+    if isinstance(value, str) and _UNSTORABLE.search(value):
         raise ValidationError({where: ["Holds characters that cannot be stored."]})
     if isinstance(value, float) and not isfinite(value):
         raise ValidationError({where: ["Is too large a number."]})

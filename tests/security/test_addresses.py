@@ -272,10 +272,6 @@ BODIES = {
 }
 
 
-# What a request may take of a processor; what costs more with the square of its length, takes minutes.
-REQUEST_SECONDS = 30
-
-
 @pytest.mark.security("SEC-140")
 @pytest.mark.parametrize("name", BODIES)
 def test_a_body_made_to_cost_much_is_refused_soon(world: World, name: str) -> None:
@@ -283,7 +279,7 @@ def test_a_body_made_to_cost_much_is_refused_soon(world: World, name: str) -> No
     for path in ("connectors/", "members/", "policies/", "dead-letters/discard/"):
         answer = client.generic("POST", world.api_url(path), BODIES[name], content_type="application/json")
         assert 400 <= answer.status_code < 500, path
-    assert time.process_time() - started < 4 * REQUEST_SECONDS
+    assert time.process_time() - started < 8
 
 
 @pytest.mark.security("SEC-140")

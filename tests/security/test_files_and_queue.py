@@ -125,8 +125,6 @@ UNITS = [
     "é",
 ]
 ENDS = ["!", "@"]
-# Linear work on these texts takes milliseconds, quadratic work minutes; what lies between is a slow machine.
-ENOUGH_SECONDS = 10
 
 
 def own_patterns() -> list[tuple[str, re.Pattern[Any]]]:
@@ -154,11 +152,12 @@ def slowest(pattern: re.Pattern[Any], size: int) -> float:
     return worst
 
 
+@pytest.mark.no_cover  # the bound is the product's, not that of who measures it
 @pytest.mark.security("SEC-096")
 @pytest.mark.parametrize(("name", "pattern"), own_patterns(), ids=lambda value: value if isinstance(value, str) else "")
 def test_a_pattern_of_ours_reads_a_long_text_soon(name: str, pattern: re.Pattern[Any]) -> None:
-    assert slowest(pattern, 1_000) < 0.5
-    assert slowest(pattern, 40_000) < ENOUGH_SECONDS
+    assert slowest(pattern, 1_000) < 0.02
+    assert slowest(pattern, 20_000) < 0.1
 
 
 def test_a_pattern_that_goes_back_and_forth_is_noticed() -> None:
@@ -173,9 +172,10 @@ def test_a_pattern_of_a_user_runs_in_linear_time(pattern: str) -> None:
     started = time.process_time()
     with Mapper(Mapping((rule,)), batch.schema, timeout_seconds=5) as mapper:
         assert mapper.map(batch).accepted.num_rows == 1
-    assert time.process_time() - started < ENOUGH_SECONDS
+    assert time.process_time() - started < 1
 
 
+@pytest.mark.no_cover  # the bound is the product's, not that of who measures it
 @pytest.mark.security("SEC-096")
 @pytest.mark.parametrize("unit", ["a", ",", ";", "=", " ", "a,", "q=0.1,", "/", "%", "text/html;q=0.1,"])
 def test_a_long_header_is_read_soon(client: Any, db: None, unit: str) -> None:
@@ -203,7 +203,7 @@ def test_a_long_header_is_read_soon(client: Any, db: None, unit: str) -> None:
         started = time.process_time()
         for path in ("/accounts/login/", "/api/v1/me/", "/w/acme/"):
             assert client.get(path, headers={name: unit * (65_536 // len(unit))}).status_code < 500
-        assert time.process_time() - started < ENOUGH_SECONDS, name
+        assert time.process_time() - started < 1, name
 
 
 @pytest.mark.security("SEC-142")
