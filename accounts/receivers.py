@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from allauth.account.signals import password_changed, password_reset
+from django.apps import apps
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import connections, transaction
-from django.db.migrations.recorder import MigrationRecorder
 from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 
@@ -13,8 +13,6 @@ from accounts import audit
 from accounts.models import Membership, User, Workspace, audit_guard
 from accounts.models.user import normal_email
 from accounts.request_context import Actor, acting_as
-
-_TRIGGERS = ("accounts", "0004_audit_triggers")
 
 
 @receiver(user_logged_in)
@@ -50,13 +48,13 @@ def _password_reset(user: User, **_: object) -> None:
         _record("user.password_reset", user)
 
 
-@receiver(post_migrate)
+@receiver(post_migrate, sender=apps.get_app_config("accounts"))
 def _guard_audit_log(using: str, **_: object) -> None:
-    """A migration that alters a table makes it anew on SQLite, and its triggers are gone."""
-    connection = connections[using]
-    installed = _TRIGGERS in MigrationRecorder(connection).applied_migrations()
-    if installed and audit_guard.missing(connection):
-        audit_guard.install(connection)
+    """Let the database refuse to alter the audit log, from its first migration on.
+
+    Not by a migration: one that alters a table makes it anew on SQLite, and its triggers are gone.
+    """
+    audit_guard.keep(connections[using])
 
 
 def _record(action: str, user: User) -> None:

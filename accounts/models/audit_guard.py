@@ -54,13 +54,19 @@ _POSTGRESQL_TRIGGERS = {
 }
 
 
+def keep(connection: BaseDatabaseWrapper) -> None:
+    """Install what is missing, where the tables are there."""
+    if _ENTRIES in connection.introspection.table_names() and missing(connection):
+        install(connection)
+
+
 def install(connection: BaseDatabaseWrapper) -> None:
     """Create what is missing; safe to repeat. On SQLite a migration that alters a table drops its triggers."""
     _run(connection, _POSTGRESQL if connection.vendor == "postgresql" else _sqlite_statements())
 
 
 def remove(connection: BaseDatabaseWrapper) -> None:
-    """For the way back of a migration, and for tests, which empty their tables."""
+    """For tests, which empty their tables."""
     if connection.vendor == "postgresql":
         _run(connection, [f"DROP TRIGGER IF EXISTS {name} ON {table}" for name, table in _POSTGRESQL_TRIGGERS.items()])
     else:

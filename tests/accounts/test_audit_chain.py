@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
-from django.db.migrations.executor import MigrationExecutor
-from django.db.migrations.state import StateApps
-from pytest_django import DjangoDbBlocker
 
 from accounts import audit, audit_keys
 from accounts.domain.audit_chain import NOTHING, Columns, canonical, signature
 from accounts.models import AuditCounter, AuditEntry, audit_guard
 from accounts.models.audit import columns_of
 from accounts.request_context import Actor, RequestContext, acting_as, entered
-from tests.runs.databases import control_database, either_database, migrated_postgres
+from tests.runs.databases import either_database, migrated_postgres
 from tests.world import World, build_world
 
 __all__ = ["either_database", "migrated_postgres"]
@@ -121,28 +115,3 @@ def test_triggers_that_are_gone_are_put_back_after_the_next_migration() -> None:
     assert audit_guard.missing(connection)
     call_command("migrate", verbosity=0)
     assert audit_guard.missing(connection) == []
-
-
-@pytest.fixture
-def empty_postgres(postgres_database: str, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    with django_db_blocker.unblock(), control_database(postgres_database):
-        yield
-
-
-@pytest.mark.usefixtures("empty_postgres")
-def test_what_was_written_before_there_were_signatures_is_signed_by_the_migration() -> None:
-    old = migrated_to("0001_initial")
-    for seq in range(1, 4):
-        old.get_model("accounts", "AuditEntry").objects.create(
-            seq=seq, id=uuid4(), at=datetime.now(UTC), actor_label="a", action="b", object_type="c", ip="203.0.113.9"
-        )
-    old.get_model("accounts", "AuditCounter").objects.create(scope="0" * 32, last=3)
-    migrated_to("0004_audit_triggers")
-    entries = list(AuditEntry.objects.order_by("seq"))
-    assert all(map(is_signed, entries))
-    assert [entry.prev for entry in entries] == [NOTHING, entries[0].mac, entries[1].mac]
-    assert AuditCounter.objects.get().mac == entries[2].mac
-
-
-def migrated_to(name: str) -> StateApps:
-    return MigrationExecutor(connection).migrate([("accounts", name)]).apps

@@ -26,12 +26,15 @@ def main() -> int:
     parser.add_argument("--production", action="store_true", help="the timings that the product is delivered with")
     parser.add_argument("--apart", type=float, default=0, help="the least seconds between two kills")
     parser.add_argument("--seconds", type=float, default=300, help="a campaign's longest time")
+    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--width", type=int, default=1, help="runs of each kind at a time")
     parser.add_argument("--folder", type=Path, help="keep logs and data in this new folder")
     given = parser.parse_args()
     weights = {name: float(weight) for name, _, weight in (part.partition("=") for part in given.actions.split(","))}
     wanted = Wanted(
         given.kills, given.seed, tuple(given.brokers.split(",")), tuple(given.kinds.split(",")), weights,
         seconds=given.seconds, timings=PRODUCTION if given.production else TIMINGS, apart_seconds=given.apart,
+        workers=given.workers, width=given.width,
     )  # fmt: skip
     with open_folder() as made:
         if given.folder:

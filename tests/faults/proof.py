@@ -62,6 +62,8 @@ class Wanted:
     seconds: float = 300.0
     timings: dict[str, str] = field(default_factory=lambda: TIMINGS)
     apart_seconds: float = 0.0
+    workers: int = 4
+    width: int = 1
 
     @property
     def turns(self) -> int:
@@ -186,6 +188,8 @@ def settings_of(made: Ground, wanted: Wanted, broker: str, seed: int) -> tuple[d
         "port": made.destination.port,
         "control": control.replace(f":{made.postgres.port}/", f":{made.control.port}/"),
         "hostile_url": f"http://127.0.0.1:{made.hostile.port}",
+        "workers": wanted.workers,
+        "width": wanted.width,
         "seconds": wanted.seconds,
     }
     return settings, control
