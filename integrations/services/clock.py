@@ -1,10 +1,14 @@
-"""The database's clock: the one that all processes and machines share."""
+"""The database's clock, the one that all processes and machines share, and ids that are ordered by it."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from django.db import connection
+from uuid_utils.compat import uuid7
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def database_now() -> datetime:
@@ -16,3 +20,9 @@ def database_now() -> datetime:
             return moment.astimezone(UTC)
         cursor.execute("SELECT strftime('%Y-%m-%dT%H:%M:%f', 'now')")
         return datetime.fromisoformat(cursor.fetchone()[0]).replace(tzinfo=UTC)
+
+
+def id_by_database_clock() -> UUID:
+    """An id that stands in the order of the database's clock, whatever the clock of this machine says."""
+    microseconds = (database_now() - _EPOCH) // timedelta(microseconds=1)
+    return uuid7(nanoseconds=microseconds * 1_000)

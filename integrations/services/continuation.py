@@ -54,12 +54,12 @@ def _that_moved(run: Run) -> Run:
 
 def _newer(run: Run) -> Run | None:
     """The newest run that went on from this one, or moved the same stream since; its place is another one by now."""
-    later = Run.objects.filter(deployment=run.deployment_id, parent=None, id__gt=run.pk).exclude(
-        trigger=Trigger.REDRIVE
-    )
+    # One run of a deployment begins after the other has ended; the database's clock has set both moments.
+    later = Run.objects.filter(deployment=run.deployment_id, parent=None, started_at__gte=run.finished_at)
+    later = later.exclude(pk=run.pk).exclude(trigger=Trigger.REDRIVE)
     same_line = Q(continues=run) if run.scope else Q(continues=run) | Q(scope__isnull=True)
     has_moved = Q(run_batches__isnull=False) | Q(partition_count__gt=0)
-    return later.filter(same_line, has_moved).order_by("-id").first()
+    return later.filter(same_line, has_moved).order_by("-started_at").first()
 
 
 def reads_of(version: IntegrationVersion) -> tuple[object, ...]:

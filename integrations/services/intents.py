@@ -139,7 +139,7 @@ def _candidates(run: Run, owner: str) -> Sequence[BatchIntent]:
         )
         .exclude(batch__run__state__in=ACTIVE_STATES)
         .select_related("batch__run")
-        .order_by("-id")
+        .order_by("-batch")
     )
     if run.trigger == Trigger.REDRIVE:
         return list(found.filter(batch__run__trigger=Trigger.REDRIVE).defer("content"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KT
 
 from integrations.domain.lifecycle import ACTIVE_STATES, BatchState, RunState, Trigger
@@ -65,14 +65,25 @@ def former_owners(run: Run) -> list[str]:
     if run.trigger == Trigger.REDRIVE:
         return sorted({owner_of(left.run) for left in left_prepared(run).filter(run__trigger=Trigger.REDRIVE)})
     top = run.parent or run
-    earlier = Run.objects.filter(deployment=run.deployment_id, parent=None, pk__lt=top.pk).order_by("-id")
-    last = earlier.values_list("state", flat=True).first()
-    if last in (None, RunState.SUCCEEDED):
+    if not (used := _keys(_since_the_last_success(top))):
         return []
-    settled = earlier.filter(state=RunState.SUCCEEDED).values_list("pk", flat=True).first()
-    open_runs = earlier.filter(pk__gt=settled) if settled else earlier
-    used, mine = _keys(open_runs), _keys(Run.objects.filter(pk=top.pk))
+    mine = _keys(Run.objects.filter(pk=top.pk))
     return [_of_stream(run, key) for key in sorted(used - mine)]
+
+
+def _since_the_last_success(run: Run) -> QuerySet[Run]:
+    """Earlier runs of the stream, without those that the last success has settled.
+
+    In the order in which the database's clock saw them begin: one began when the other had ended. What never began has
+    written nothing, and what has a checkpoint of its own has settled nothing of the stream's.
+    """
+    of_stream = Q(scope__isnull=True) | Q(scope__goes_on=True)
+    earlier = Run.objects.filter(of_stream, deployment=run.deployment_id, parent=None, started_at__lt=run.started_at)
+    earlier = earlier.exclude(trigger=Trigger.REDRIVE).order_by("-started_at")
+    if earlier.values_list("state", flat=True).first() in (None, RunState.SUCCEEDED):
+        return earlier.none()
+    success = earlier.filter(state=RunState.SUCCEEDED).values_list("started_at", flat=True).first()
+    return earlier.filter(started_at__gt=success) if success else earlier
 
 
 def _of_stream(run: Run, key: str) -> str:

@@ -20,6 +20,7 @@ from integrations.domain.lifecycle import ACTIVE_STATES, DeadLetterState, Outcom
 from integrations.hints import hint
 from integrations.models import DeadLetter, Deployment, Run, RunBatch
 from integrations.models.integration import ReadMode
+from integrations.services.clock import id_by_database_clock
 from integrations.services.maintenance import hold_of
 
 _NEXT_SEQ = "UPDATE integrations_run SET seq = seq + 1 WHERE id = %s RETURNING seq"
@@ -53,6 +54,7 @@ def start_run(
     try:
         with transaction.atomic():
             run = Run.objects.create(
+                id=id_by_database_clock(),
                 workspace_id=deployment.workspace_id,
                 deployment=deployment,
                 version_id=deployment.version_id,
