@@ -1,9 +1,11 @@
-"""What a connector may offer beside the protocol of `base`: ranges of a field, partitions, telling a reset source."""
+"""What a connector may offer beside the protocol of `base`: ranges, partitions, telling a reset source, new columns."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
+
+import pyarrow as pa
 
 from integrations.connectors.base import Cut, Partition, ReadRequest
 
@@ -37,3 +39,14 @@ class Partitioned(Protocol):
     """
 
     def partitions(self, request: ReadRequest, cut: Cut) -> Sequence[Partition]: ...
+
+
+@runtime_checkable
+class Widenable(Protocol):
+    """It gives a stream that it writes further columns.
+
+    `add_columns` adds those of the schema that the stream lacks, whoever else does so at the same moment, and returns
+    their names; a stream that is not there is left to the writer. NeedsPerson where the other system refuses.
+    """
+
+    def add_columns(self, stream: str, schema: pa.Schema) -> Sequence[str]: ...

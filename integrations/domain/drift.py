@@ -17,7 +17,7 @@ class DriftKind(StrEnum):
 
 
 class DriftAnswer(StrEnum):
-    """What a policy says to a change: note it, prepare a version with the new column, or stop the run."""
+    """What a policy says to a change: note it, take the new column through to the destination, or stop."""
 
     IGNORE = "ignore"
     ADD = "add"

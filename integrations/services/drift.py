@@ -1,14 +1,13 @@
 """Finds changes of a source's columns, keeps them for review, and stops the run where the policy says so.
 
 What is known of a stream stands on the deployment. A run compares what it finds when it begins and again at each later
-slice; a change stays known as a change until a person has resolved it.
+slice; a change stays known as a change until a person has resolved it. `drift_added` maps new columns through.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -26,15 +25,13 @@ from integrations.connectors.base import Connector as Plugin
 from integrations.connectors.base import ReadRequest
 from integrations.domain.drift import ColumnChange, DriftAnswer, DriftKind, DriftState, column_changes, stops
 from integrations.domain.lifecycle import RunState, Trigger
-from integrations.domain.mapping import Mapping as FieldMapping
-from integrations.domain.mapping import identity_mapping
 from integrations.domain.mapping.reads import columns_read
 from integrations.domain.policy import EffectivePolicy
 from integrations.errors import CONVERSION_FAILED, RECORD_REFUSED, SCHEMA_DRIFTED, VALUE_TOO_LARGE, NeedsPerson
 from integrations.models import DeadLetter, Deployment, IntegrationVersion, Run, SchemaChange
 from integrations.pipeline.batch import columns_of, excerpt
 from integrations.services.dead_letters import payload_of
-from integrations.services.integrations import add_version, flow_of
+from integrations.services.drift_added import adopt
 from integrations.services.runs import tell
 
 log = structlog.get_logger(__name__)
@@ -54,7 +51,9 @@ def look(run: Run, source: Plugin, schema: pa.Schema, policy: EffectivePolicy) -
     if known is None:
         Deployment.objects.filter(pk=run.deployment_id, source_columns__isnull=True).update(source_columns=found)
         return
-    _meet(run, column_changes(known, found), policy, lambda changes: _samples(source, run, schema, changes))
+    changes = column_changes(known, found)
+    _meet(run, changes, policy, lambda wanted: _samples(source, run, schema, wanted))
+    adopt(run, changes, schema, policy)
 
 
 def look_again(run: Run, source: Plugin, pinned: pa.Schema, policy: EffectivePolicy) -> None:
@@ -65,6 +64,7 @@ def look_again(run: Run, source: Plugin, pinned: pa.Schema, policy: EffectivePol
     if schema is not None and not schema.equals(pinned):
         changes = column_changes(columns_of(pinned), columns_of(schema))
         _meet(run, changes, policy, lambda wanted: _samples(source, run, schema, wanted))
+        adopt(run, changes, schema, policy)
 
 
 def look_at_misfits(run: Run, policy: EffectivePolicy) -> None:
@@ -122,8 +122,6 @@ def _meet(run: Run, changes: Sequence[ColumnChange], policy: EffectivePolicy, sa
     values = samples(new) if new else {}
     for change in new:
         _keep(run, change, touches[change], values.get(change.column, []), stopped=change in deadly)
-        if answers[change] is DriftAnswer.ADD:
-            _prepare_version(run, change)
     if deadly:
         rule = f"drift.{deadly[0].kind.value}"
         raise NeedsPerson(SCHEMA_DRIFTED, " ".join(change.sentence for change in deadly), rule=rule)
@@ -161,28 +159,6 @@ def _keep(run: Run, change: ColumnChange, touches: Sequence[str], values: Sequen
             _tell(run.deployment, "schema.changed", change.sentence, level="warning")
     except IntegrityError:
         log.info("schema_change_kept_by_another", run=str(run.pk), column=change.column)
-
-
-def _prepare_version(run: Run, change: ColumnChange) -> None:
-    """A version with the new column in its mapping, for a person to activate; none where a field has its name."""
-    newest = run.deployment.integration.versions.order_by("-number").first() or run.version
-    mapping = FieldMapping.from_json(newest.mapping)
-    proposed = identity_mapping({change.column: change.after}).fields
-    if any(field.target in {rule.target for rule in mapping.fields} for field in proposed):
-        return
-    widened = FieldMapping((*mapping.fields, *proposed), mapping.filter).to_json()
-    item = SchemaChange.objects.filter(
-        deployment=run.deployment, kind=change.kind, column=change.column[:200], state=DriftState.OPEN
-    )
-    with transaction.atomic():
-        try:
-            flow = replace(flow_of(newest), mapping=widened)
-            version = add_version(integration=run.deployment.integration, flow=flow, user=None)
-        except SignalboxError as error:
-            tell(run, "run.warning", f"No version could be prepared: {error.message}", level="warning")
-            return
-        item.update(version=version)
-        tell(run, "run.version_prepared", f"Version {version.number} is prepared, with the column {change.column}.")
 
 
 def _learn(change: SchemaChange) -> None:

@@ -47,6 +47,7 @@ from integrations.services.chains import start_owed
 from integrations.services.claims import Asked, Claim
 from integrations.services.connectors import note_use, open_plugin
 from integrations.services.cutting import cut_run, may_be_cut, partition_of, resume_partitions
+from integrations.services.drift_added import widen
 from integrations.services.isolating import isolate
 from integrations.services.masking import mapper_for
 from integrations.services.owners import former_owners, owner_of
@@ -184,16 +185,19 @@ def _partitioned(run: Run, claim: Claim, policy: EffectivePolicy) -> SliceEnd | 
 
 
 def _move(run: Run, run_log: DatabaseRunLog, isolation: Isolation, bounds: Bounds, policy: EffectivePolicy) -> SliceEnd:
-    version, integration = run.version, run.deployment.integration
     with (
         closing(_source(run)) as source,
-        closing(open_plugin(version.destination, integration, run=run)) as destination,
+        closing(open_plugin(run.version.destination, run.deployment.integration, run=run)) as destination,
     ):
         schema = _pinned_schema(run, source, policy)
         if schema is None:
             return SliceEnd.FINISHED
+        # Only now: a policy may have given the run a version with what is new at the source.
+        version = run.version
         with mapper_for(run, schema) as mapper:
             request = _write_request(run, mapper.schema)
+            if not run.batches:
+                widen(destination, request.stream, request.schema, policy)
             for owner in former_owners(run):
                 with destination.open_writer(replace(request, owner=owner)) as former:
                     run_log.keep_out(former, owner)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -112,18 +111,6 @@ def test_a_change_that_was_marked_as_seen_is_known_from_then_on(bench: Bench, ou
     assert entry.after["note"] == "agreed with the shop"
     with pytest.raises(Conflict):
         drift.resolve(change=change, note="", user=None)
-
-
-def test_the_policy_may_prepare_a_version_with_the_new_column(make_bench: Callable[..., Bench], outside: World) -> None:
-    bench = make_bench(rules={"drift.added": "add"})
-    first_run(bench, outside)
-    outside.schema, outside.rows = WITH_CITY, [{**ROW, "city": "Graz"}]
-    bench.work(bench.start())
-    version = SchemaChange.objects.get().version
-    assert version is not None
-    assert [rule["target"] for rule in version.mapping["fields"]] == ["id", "amount", "city"]
-    bench.deployment.refresh_from_db()
-    assert bench.deployment.version.number == 1
 
 
 @pytest.mark.fault("F27")

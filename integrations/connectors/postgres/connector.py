@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from typing import ClassVar
 
+import pyarrow as pa
 from psycopg import sql
 
 from accounts.errors import SignalboxError
@@ -122,6 +123,11 @@ class PostgresConnector:
         """Open a table for writing; the fence is registered at once."""
         require_key(request)
         return self._writer(request)
+
+    def add_columns(self, stream: str, schema: pa.Schema) -> Sequence[str]:
+        """Add the columns that a table lacks."""
+        with self._session(Doing.WRITING) as session:
+            return target.widen(session, self._settings.schema, stream, schema)
 
     def close(self) -> None:
         """Nothing stays open between calls: each read and each writer has its own session."""

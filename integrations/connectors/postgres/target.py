@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +93,20 @@ def prepare(session: Session, schema: str, request: WriteRequest) -> Target:
     _check_columns(table, request)
     _check_key(table, request)
     return Target(table, staged)
+
+
+def widen(session: Session, schema: str, name: str, wanted: pa.Schema) -> Sequence[str]:
+    """Add the columns that the table lacks, and return their names; raises NeedsPerson."""
+    table = catalogue.table(session, schema, name)
+    missing = [field for field in wanted if table is not None and field.name not in table.by_name]
+    if missing:
+        # (Another worker may add them in the same moment.)
+        columns = [
+            sql.SQL("ADD COLUMN IF NOT EXISTS {} {}").format(sql.Identifier(field.name), sql.SQL(_created_type(field)))
+            for field in missing
+        ]
+        session.run(sql.SQL("ALTER TABLE {} ").format(sql.Identifier(schema, name)) + sql.SQL(", ").join(columns))
+    return [field.name for field in missing]
 
 
 def _ensure(session: Session, schema: str, name: str, statement: sql.SQL | sql.Composed) -> Table:

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import ClassVar
 
+import pyarrow as pa
+
 from accounts.errors import SignalboxError
 from integrations.connectors.base import (
     Batch,
@@ -25,7 +27,7 @@ from integrations.connectors.sqlite import catalogue, partition, types
 from integrations.connectors.sqlite.database import SETTINGS, Database, DatabaseFile
 from integrations.connectors.sqlite.failures import Doing
 from integrations.connectors.sqlite.reader import TableReader, table_schema
-from integrations.connectors.sqlite.writer import SqliteWriter
+from integrations.connectors.sqlite.writer import SqliteWriter, widen
 from integrations.errors import STREAM_MISSING, NeedsPerson
 
 COUNTED_AT_MOST = 50_000
@@ -94,6 +96,11 @@ class SqliteConnector:
         """Open a table for writing; the fence is registered at once."""
         require_key(request)
         return self._writer(request)
+
+    def add_columns(self, stream: str, schema: pa.Schema) -> Sequence[str]:
+        """Add the columns that a table lacks."""
+        with self._file.open(Doing.WRITING) as database, database.transaction("IMMEDIATE"):
+            return widen(database, stream, schema)
 
     def close(self) -> None:
         """Nothing stays open between calls: each read and each writer opens the file itself."""

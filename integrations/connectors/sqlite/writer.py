@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -137,13 +139,27 @@ def _prepare(database: Database, request: WriteRequest) -> Table:
     return table
 
 
+def widen(database: Database, stream: str, wanted: pa.Schema) -> Sequence[str]:
+    """Add the columns that the table lacks, within the caller's transaction; return their names."""
+    table = catalogue.table(database, stream)
+    missing = [field for field in wanted if table is not None and field.name not in table.by_name]
+    for field in missing:
+        database.rows(f"ALTER TABLE {quoted(stream)} ADD COLUMN {quoted(field.name)} {_created_type(field)}")
+    return [field.name for field in missing]
+
+
+def _created_type(field: pa.Field[Any]) -> str:
+    kind = types.created_type(plain_type(field.type))
+    if kind is None:
+        raise NeedsPerson(TABLE_INCOMPATIBLE, f"SQLite has no type for {field.name!r} ({field.type}).")
+    return kind
+
+
 def _create_statement(request: WriteRequest) -> str:
-    parts = []
-    for field in request.schema:
-        kind = types.created_type(plain_type(field.type))
-        if kind is None:
-            raise NeedsPerson(TABLE_INCOMPATIBLE, f"SQLite has no type for {field.name!r} ({field.type}).")
-        parts.append(f"{quoted(field.name)} {kind}{' NOT NULL' if field.name in request.key else ''}")
+    parts = [
+        f"{quoted(field.name)} {_created_type(field)}{' NOT NULL' if field.name in request.key else ''}"
+        for field in request.schema
+    ]
     if request.mode is WriteMode.UPSERT:
         parts.append(f"PRIMARY KEY ({', '.join(quoted(name) for name in request.key)})")
     return f"CREATE TABLE {quoted(request.stream)} ({', '.join(parts)})"

@@ -10,9 +10,9 @@ RULES: tuple[Rule, ...] = (
     ChoiceRule(
         name="drift.added",
         label="A new column",
-        help="Noted for review in any case. “Prepare a version” makes one with the column in its mapping, to activate.",
+        help="Noted for review in any case. “Add it” makes a version that maps it, and widens the destination.",
         default="ignore",
-        choices=(_NOTE, ("add", "prepare a version"), _STOP),
+        choices=(_NOTE, ("add", "add it"), _STOP),
         tighter=Tighter.HIGHER,
     ),
     ChoiceRule(
