@@ -68,6 +68,12 @@ class IntegrationVersion(models.Model):
     def __str__(self) -> str:
         return f"version {self.number}"
 
+    @property
+    def reads(self) -> tuple[object, ...]:
+        """What a cursor is a place in: two versions that agree in it read on from each other's."""
+        stream = (self.source_id, self.source_stream)
+        return (*stream, self.read_mode, self.cursor_field, tuple(self.primary_key))
+
 
 class Deployment(WorkspaceModel):
     """The version that is active in an environment.

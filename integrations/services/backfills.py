@@ -16,7 +16,6 @@ from integrations.domain.lifecycle import BatchState, Trigger
 from integrations.domain.scope import Scope
 from integrations.models import Deployment, Run, RunBatch
 from integrations.models.integration import ReadMode
-from integrations.services.continuation import reads_of
 from integrations.services.runs import Begin, start_run
 
 MOST_TEXT = 200
@@ -48,7 +47,7 @@ def replay_begin(deployment: Deployment, checkpoint: Checkpoint, *, goes_on: boo
         raise Invalid(
             INPUT_INVALID, "A backfill's checkpoint is a place in its range.", fields={"batch": "Choose another."}
         )
-    if reads_of(run.version) != reads_of(deployment.version):
+    if run.version.reads != deployment.version.reads:
         raise Conflict(
             STATE_CONFLICT,
             "The active version reads something else than that run did.",

@@ -7,7 +7,7 @@ from django.db.models import Q
 from accounts.errors import STATE_CONFLICT, Conflict
 from accounts.models import User
 from integrations.domain.lifecycle import RunState, Trigger
-from integrations.models import Deployment, IntegrationVersion, Run
+from integrations.models import Deployment, Run
 from integrations.services.runs import refuse_partition, start_run
 
 _CAN_CONTINUE = frozenset({RunState.FAILED.value, RunState.CANCELLED.value})
@@ -33,7 +33,7 @@ def continue_run(*, run: Run, user: User | None) -> Run:
             what_to_do="Continue the newest run, or start a new one.",
             run=str(newer.pk),
         )
-    if reads_of(run.version) != reads_of(deployment.version):
+    if run.version.reads != deployment.version.reads:
         raise Conflict(
             STATE_CONFLICT,
             "The active version reads something else than this run did.",
@@ -60,14 +60,3 @@ def _newer(run: Run) -> Run | None:
     same_line = Q(continues=run) if run.scope else Q(continues=run) | Q(scope__isnull=True)
     has_moved = Q(run_batches__isnull=False) | Q(partition_count__gt=0)
     return later.filter(same_line, has_moved).order_by("-started_at").first()
-
-
-def reads_of(version: IntegrationVersion) -> tuple[object, ...]:
-    """What a cursor is a place in."""
-    return (
-        version.source_id,
-        version.source_stream,
-        version.read_mode,
-        version.cursor_field,
-        tuple(version.primary_key),
-    )

@@ -95,8 +95,9 @@ def activate_version(
 
     Raises Conflict (`approval_needed`) where the policy asks for a second person and `approval` is not theirs.
 
-    Where the source, its stream or the cursor field differ, the stored cursor means nothing any more and is reset. Then
-    it raises Conflict while a run is active, which would go on under the new checkpoint and store its old place there.
+    Where what they read differs (source, stream, read mode, cursor field, primary key), the stored cursor means nothing
+    any more and is reset. Then it raises Conflict while a run is active, which would go on under the new checkpoint and
+    store its old place there.
     """
     if version.integration_id != deployment.integration_id:
         raise Invalid(INPUT_INVALID, "The version belongs to another integration.")
@@ -104,7 +105,7 @@ def activate_version(
     with transaction.atomic():
         locked = Deployment.objects.select_for_update().select_related("version").get(pk=deployment.pk)
         before = locked.version
-        if _reads_of(before) != _reads_of(version):
+        if before.reads != version.reads:
             _refuse_active(locked)
             locked.cursor, locked.cursor_at, locked.epoch = None, None, locked.epoch + 1
         if (before.source_id, before.source_stream) != (version.source_id, version.source_stream):
@@ -247,10 +248,6 @@ def _refuse_active(deployment: Deployment) -> None:
     """Raise Conflict while a run is active; the caller has locked the deployment, so none starts meanwhile."""
     if Run.objects.filter(deployment=deployment, state__in=ACTIVE_STATES).exists():
         raise Conflict(STATE_CONFLICT, "A run is active.", what_to_do="Wait for it to end, or cancel it.")
-
-
-def _reads_of(version: IntegrationVersion) -> tuple[object, ...]:
-    return (version.source_id, version.source_stream, version.cursor_field, version.read_mode)
 
 
 def _check_name(name: str) -> None:

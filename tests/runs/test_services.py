@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -178,27 +179,25 @@ def test_an_odd_name_is_refused(workspace: Workspace, connector: Connector, name
     assert "name" in refused.value.fields
 
 
-def test_activating_a_version_of_another_stream_resets_the_cursor(
-    make_bench: Callable[..., Bench], connector: Connector
+@pytest.mark.parametrize(
+    ("changes", "is_reset"),
+    [
+        ({"destination_stream": "other_table"}, False),
+        ({"source_stream": "other_rows"}, True),
+        ({"read_mode": "full", "cursor_field": ""}, True),
+        ({"cursor_field": "amount"}, True),
+        ({"primary_key": ("id", "amount")}, True),
+    ],
+)
+def test_activating_a_version_that_reads_something_else_resets_the_cursor(
+    make_bench: Callable[..., Bench], changes: dict[str, Any], is_reset: bool
 ) -> None:
-    deployment = make_bench(read_mode="incremental", cursor_field="id").deployment
-    Deployment.objects.filter(pk=deployment.pk).update(cursor={"row": 5})
-    same = integrations.Flow(
-        connector,
-        "rows",
-        connector,
-        "other_table",
-        MAPPING,
-        read_mode="incremental",
-        cursor_field="id",
-        write_mode="append",
-    )
-    version = integrations.add_version(integration=deployment.integration, flow=same, user=None)
-    kept = integrations.activate_version(deployment=deployment, version=version)
-    full = integrations.Flow(connector, "rows", connector, "out", MAPPING, write_mode="append")
-    version = integrations.add_version(integration=deployment.integration, flow=full, user=None)
-    reset = integrations.activate_version(deployment=kept, version=version)
-    assert (kept.cursor, kept.epoch, reset.cursor, reset.epoch) == ({"row": 5}, 0, None, 1)
+    bench = make_bench(read_mode="incremental", cursor_field="id", primary_key=("id",))
+    Deployment.objects.update(cursor={"row": 5})
+    flow = replace(integrations.flow_of(bench.deployment.version), **changes)
+    version = integrations.add_version(integration=bench.deployment.integration, flow=flow, user=None)
+    active = integrations.activate_version(deployment=bench.deployment, version=version)
+    assert (active.cursor, active.epoch) == ((None, 1) if is_reset else ({"row": 5}, 0))
 
 
 def version_of_stream(deployment: Deployment, connector: Connector, stream: str) -> IntegrationVersion:
