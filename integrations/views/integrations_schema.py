@@ -12,8 +12,9 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.errors import Conflict
 from accounts.permissions import workspace_view
 from accounts.requests import WorkspaceRequest
+from integrations.domain.approval import ApprovalState
 from integrations.domain.drift import DriftState
-from integrations.models import SchemaChange
+from integrations.models import ApprovalRequest, SchemaChange
 from integrations.services import drift
 from integrations.views.integrations_detail import deployment_of
 
@@ -48,6 +49,8 @@ def integration_schema(request: WorkspaceRequest, integration_id: object) -> Htt
             for name, kind in (deployment.source_columns or {}).items()
         ],
         "may_look": may_look,
+        # Another version may wait, too; a deployment has one open request at most.
+        "waiting": ApprovalRequest.objects.filter(deployment=deployment, state=ApprovalState.OPEN).first(),
     }
     return render(request, "integrations/integration_schema.html", context)
 

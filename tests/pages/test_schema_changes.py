@@ -7,7 +7,7 @@ import json
 import pyarrow as pa
 import pytest
 
-from integrations.models import SchemaChange
+from integrations.models import Integration, Policy, SchemaChange
 from tests.pages.moving import MARKUP, Moving, moving
 from tests.world import Answer, signed_in
 
@@ -51,6 +51,24 @@ def test_who_may_see_no_samples_sees_none(moving: Moving, change: SchemaChange) 
     text = moving.text(path(moving), moving.world.viewer)
     assert "Graz" not in text
     assert "Mark as seen" not in text
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [({"drift.added": "add"}, "active: records since then have it"),
+     ({"drift.added": "add", "approval.activate": True}, "waits for approval")],
+)  # fmt: skip
+def test_the_item_says_what_became_of_the_version_with_the_column(
+    moving: Moving, rules: dict[str, object], words: str
+) -> None:
+    moving.run(good=1)
+    policy = Policy.objects.create(workspace=moving.world.workspace, name="Adds", rules=rules)
+    Integration.objects.update(policy=policy)
+    kinds = {"id": pa.int64(), "amount": pa.string(), "city": pa.string()}
+    moving.outside.schema = pa.schema([pa.field(name, kind) for name, kind in kinds.items()])
+    moving.outside.rows = [{**ROW, "city": "Graz"}]
+    moving.work(moving.start())
+    assert words in moving.text(path(moving))
 
 
 def test_the_integration_says_how_many_changes_wait(moving: Moving, change: SchemaChange) -> None:
