@@ -309,6 +309,16 @@ MASK_UNFIT = declare(
     "A field of the destination cannot hold what the policy's masking makes of it.",
     "Make the field text, do not require it, or choose another way of masking in the policy.",
 )
+POLICY_UNUSABLE = declare(
+    "policy_unusable",
+    "A stored policy holds a value that this release cannot use.",
+    "Open the policy, correct the named rule and save it; then start the run again.",
+)
+POLICY_CHANGED = declare(
+    "policy_changed",
+    "Somebody else has changed the policy since it was read.",
+    "Look at what they changed; save again, from the policy as it is now, what shall hold.",
+)
 APPROVAL_NEEDED = declare(
     "approval_needed",
     "The policy asks for a second person before this happens.",

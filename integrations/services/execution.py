@@ -22,7 +22,7 @@ from integrations.connectors.base import Range, ReadRequest, WriteMode, WriteReq
 from integrations.connectors.ranged import RangedSource
 from integrations.domain.isolation import Isolation
 from integrations.domain.lifecycle import RunState, Trigger
-from integrations.domain.policy import EffectivePolicy
+from integrations.domain.policy import EffectivePolicy, FlowPolicy
 from integrations.domain.retry import RetryRule, backoff_seconds
 from integrations.domain.scope import scope_of
 from integrations.errors import (
@@ -51,8 +51,8 @@ from integrations.services.drift_added import widen
 from integrations.services.isolating import isolate
 from integrations.services.masking import mapper_for
 from integrations.services.owners import former_owners, owner_of
-from integrations.services.policies import effective_policy
 from integrations.services.policy_actions import note_in_run, note_wait
+from integrations.services.policy_ends import end_of, policy_of_run
 from integrations.services.policy_places import read_once
 from integrations.services.redriven import RedrivenRecords, decode_schema
 from integrations.services.run_progress import COUNTED, Bounds, DatabaseRunLog, Heartbeat
@@ -79,10 +79,12 @@ def work_slice(claim: Claim, draining: Callable[[], bool]) -> RunState | None:
         # A worker that slept since its claim would load its successor's fence.
         run.fence = claim.fence
         with read_once():
-            policy = effective_policy(
-                workspace=run.workspace, connector=run.version.source, integration=run.deployment.integration
-            )
-            return _work(run, claim, policy, draining)
+            try:
+                flow = policy_of_run(run)
+            except SignalboxError as error:
+                claims.fail_run(claim, error)
+                return RunState.FAILED
+            return _work(run, claim, flow, draining)
     except StopRun as error:
         # The run was taken over while this worker was about to say how it ended.
         return _stopped(claim, error)
@@ -92,7 +94,8 @@ def work_slice(claim: Claim, draining: Callable[[], bool]) -> RunState | None:
         return None
 
 
-def _work(run: Run, claim: Claim, policy: EffectivePolicy, draining: Callable[[], bool]) -> RunState | None:
+def _work(run: Run, claim: Claim, flow: FlowPolicy, draining: Callable[[], bool]) -> RunState | None:
+    policy = flow.whole
     try:
         with Heartbeat(claim, _asked(run)) as heartbeat:
             heartbeat.check()
@@ -104,7 +107,7 @@ def _work(run: Run, claim: Claim, policy: EffectivePolicy, draining: Callable[[]
     except StopRun as error:
         return _stopped(claim, error)
     except RetryLater as error:
-        return _wait_or_retry(run, claim, error, policy)
+        return _wait_or_retry(run, claim, error, flow.at(end_of(run.version, error)))
     except SignalboxError as error:
         if error.code == SOURCE_CHANGED:
             _keep_change(run, policy)

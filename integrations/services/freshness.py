@@ -18,7 +18,8 @@ from integrations.domain.slo import WINDOW_DAYS, ErrorBudget
 from integrations.models import Deployment, Freshness, Run
 from integrations.services.clock import database_now
 from integrations.services.policy_actions import Lately, note_action
-from integrations.services.policy_places import default_of, laid_over
+from integrations.services.policy_ends import POLICIES, policy_of_version
+from integrations.services.policy_places import default_of
 
 LONGEST = "freshness.longest_minutes"
 TARGET = "slo.success_percent"
@@ -63,11 +64,11 @@ def _all() -> Iterator[_Judged]:
         default = default_of(workspace)
         rows = (
             Deployment.objects.of(workspace)
-            .select_related("integration__policy", "version__source__policy", "workspace")
+            .select_related(*POLICIES, "workspace")
             .annotate(last_success=Subquery(succeeded.values("finished_at")[:1]), found=F("staleness__longest_minutes"))
         )
         for deployment in rows.defer("version__mapping", "cursor"):
-            policy = laid_over(default, deployment.version.source, deployment.integration)
+            policy = policy_of_version(deployment.version, deployment.integration, default).whole
             yield _Judged(
                 deployment, policy, getattr(deployment, "last_success", None), getattr(deployment, "found", None)
             )

@@ -66,7 +66,7 @@ def open_gate(
     seen = look(place)
     allowed = allowed_at(place) if seen.has_budgets else Allowed()
     holder = Holder(run.pk, run.fence) if run else Holder()
-    desk = Desk(place, Caller(connector.name, scope_id, holder), sleep=sleep)
+    desk = Desk(place, Caller(connector.name, connector.pk, scope_id, holder), sleep=sleep)
     rules = PurseRules(
         rate=allowed.rate,
         first_hold_seconds=max(1.0, float(policy.value("retry.first_delay_seconds"))),
@@ -107,6 +107,9 @@ class DatabaseGate:
 
     def report(self, error: SignalboxError | None) -> None:
         """Count how the call ended; what the database cannot take is told to the log, since the call has happened."""
+        if error is not None:
+            # So that a run knows whose policy says how it is tried again.
+            error.detail.setdefault("connector", str(self._desk.caller.connector_id))
         try:
             self._refusal = self._note_end(error)
         except DatabaseError as problem:

@@ -27,6 +27,7 @@ class Caller:
     """Who calls: the connector, the run under its claim where there is one, and whose policy acts (`scope_id`)."""
 
     connector: str
+    connector_id: UUID
     scope_id: UUID
     holder: Holder
 
@@ -54,7 +55,7 @@ class Desk:
         """The error that says when to come again: not all at once, for those who wait for the same thing."""
         self.note(rule, f"kept a call back for {seconds:.0f} s: {message}")
         later = seconds * (1 + 0.1 * self._randomness()) + 0.05
-        return NotYet(code, message, retry_after_seconds=later, rule=rule)
+        return NotYet(code, message, retry_after_seconds=later, rule=rule, connector=str(self.caller.connector_id))
 
     def note(self, rule: str, what: str) -> None:
         """Write down that a rule acted."""

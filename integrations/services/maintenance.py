@@ -10,10 +10,10 @@ from django.db import transaction
 from integrations import events
 from integrations.domain.maintenance import blackout_of_items, window_end
 from integrations.domain.misfire import next_start
-from integrations.domain.policy import EffectivePolicy
+from integrations.domain.policy import FlowPolicy
 from integrations.models import Deployment, Schedule
-from integrations.services.policies import effective_policy
 from integrations.services.policy_actions import note_action
+from integrations.services.policy_ends import policy_of_deployment
 from integrations.services.schedules import plan_of
 
 RULE = "maintenance.windows"
@@ -30,17 +30,17 @@ class Hold:
 
 def hold_of(deployment: Deployment, now: datetime) -> Hold | None:
     """The maintenance that a deployment is in, by its effective policy."""
-    policy = effective_policy(
-        workspace=deployment.workspace, connector=deployment.version.source, integration=deployment.integration
-    )
-    return hold_under(policy, now)
+    return hold_under(policy_of_deployment(deployment), now)
 
 
-def hold_under(policy: EffectivePolicy, now: datetime) -> Hold | None:
-    """The maintenance that this policy is in."""
-    windows = policy.items(RULE)
+def hold_under(flow: FlowPolicy, now: datetime) -> Hold | None:
+    """The maintenance that either end is in: until both are out of it. What an end leaves out is left out."""
+    windows = flow.whole.items(RULE)
     end = window_end(blackout_of_items(windows), now) if windows else None
-    return Hold(end, policy.choice("maintenance.inside") == "wait") if end else None
+    if end is None:
+        return None
+    inside = [each for each in (flow.reading, flow.writing) if window_end(blackout_of_items(each.items(RULE)), now)]
+    return Hold(end, all(each.choice("maintenance.inside") == "wait" for each in inside))
 
 
 def hold_back(schedule: Schedule, now: datetime) -> bool:

@@ -13,7 +13,7 @@ from accounts.models import Workspace
 from integrations import events
 from integrations.connectors.base import Limits
 from integrations.domain import policy as rules_of
-from integrations.domain.policy import EffectivePolicy, Value
+from integrations.domain.policy import EffectivePolicy, Spot, Value
 from integrations.models import ApprovalRequest, Connector, Integration, Policy
 from integrations.services.policy_approval import refuse_unapproved_change
 from integrations.services.policy_masks import mask_problems
@@ -82,7 +82,7 @@ def _problems_of_old_default(proposal: Proposal) -> dict[str, str]:
     old = default_of(proposal.workspace)
     if old is None or (proposal.policy is not None and old.pk == proposal.policy.pk):
         return {}
-    inert = rules_of.misplaced(old.rules, {"connector", "integration"})
+    inert = rules_of.misplaced(old.rules, [Spot("connector"), Spot("integration")])
     named = ", ".join(rules_of.RULES[name].label for name in inert)
     return {"is_default": f"“{old.name}” sets {named}, which only the default may. Take it out there."} if inert else {}
 

@@ -8,11 +8,16 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from uuid import UUID
 
-from accounts.models import Workspace
-from integrations.domain import policy as rules_of
-from integrations.domain.policy import EffectivePolicy, Level, Value
-from integrations.models import Connector, Integration, Policy
+from django.db.models import Exists, OuterRef
 
+from accounts.models import Workspace
+from integrations.connectors import registry
+from integrations.domain import policy as rules_of
+from integrations.domain.policy import EffectivePolicy, End, Level, Spot, Value
+from integrations.models import Connector, Deployment, Integration, Policy
+
+# At which ends of active versions a connector stands.
+_USES = {f"is_{end}": Exists(Deployment.objects.filter(**{f"version__{end}": OuterRef("pk")})) for end in End}
 _seen: ContextVar[dict[UUID, Policy | None] | None] = ContextVar("seen_policies", default=None)
 
 
@@ -33,11 +38,15 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Place:
-    """A workspace, connector or integration that a policy holds for, the policy's own level there, and the outcome."""
+    """A workspace, connector or integration that a policy holds for, the policy's own level there, and the outcome.
+
+    An integration is two places, one at each of its ends. `ends` are those at which a connector stands.
+    """
 
     words: str
     own_level: str
     effective: EffectivePolicy
+    ends: frozenset[End] = frozenset(End)
 
 
 def level_of(level: str, policy: Policy) -> Level:
@@ -103,10 +112,10 @@ def places_of(proposal: Proposal) -> list[Place]:
 def problems_in_places(proposal: Proposal) -> dict[str, str]:
     """Map each rule that would do nothing, contradict another or loosen a limit somewhere to the sentence about it."""
     places = places_of(proposal)
-    own_levels = {place.own_level for place in places} or {"connector"}
-    if not proposal.is_default and not any(place.words for place in places):
-        own_levels = {"connector", "integration"}
-    problems = rules_of.misplaced(proposal.rules, own_levels)
+    spots = [Spot(place.own_level, place.ends) for place in places]
+    if not any(place.words for place in places):
+        spots.append(Spot("integration"))
+    problems = rules_of.misplaced(proposal.rules, spots)
     for place in places:
         for pair, sentence in rules_of.contradictions(place.effective).items():
             name = next((name for name in pair if name in proposal.rules), None)
@@ -129,20 +138,32 @@ def _places(proposal: Proposal) -> Iterator[Place]:
     if proposal.policy is None:
         return
     own = proposal.policy.pk
-    for connector in Connector.objects.of(proposal.workspace).filter(policy=own):
-        yield Place(connector.name, "connector", rules_of.effective([*below, proposal.level("connector")]))
+    for connector in Connector.objects.of(proposal.workspace).filter(policy=own).annotate(**_USES):
+        held = rules_of.effective([*below, proposal.level("connector")])
+        yield Place(connector.name, "connector", held, _ends_of(connector))
     integrations = Integration.objects.of(proposal.workspace).filter(policy=own)
-    for integration in integrations.prefetch_related("deployments__version__source__policy"):
+    ends = ("deployments__version__source__policy", "deployments__version__destination__policy")
+    for integration in integrations.prefetch_related(*ends):
         yield from _places_of_integration(proposal, integration, below)
 
 
+def _ends_of(connector: Connector) -> frozenset[End]:
+    """At which ends of integrations a connector stands; of none, at which it could."""
+    stands = frozenset(end for end in End if getattr(connector, f"is_{end}", False))
+    if stands:
+        return stands
+    spec = registry.get(connector.plugin).spec
+    can = {End.SOURCE: spec.reads, End.DESTINATION: spec.writes}
+    return frozenset(end for end in End if can[end])
+
+
 def _places_of_integration(proposal: Proposal, integration: Integration, below: list[Level]) -> Iterator[Place]:
-    for deployment in integration.deployments.all():
-        source = deployment.version.source.policy
+    versions = [deployment.version for deployment in integration.deployments.all()]
+    for connector in (end for version in versions for end in (version.source, version.destination)):
         between: list[Level] = []
-        if source is not None:
-            is_own = proposal.policy is not None and source.pk == proposal.policy.pk
-            between = [proposal.level("connector") if is_own else level_of("connector", source)]
+        if connector.policy is not None:
+            is_own = proposal.policy is not None and connector.policy_id == proposal.policy.pk
+            between = [proposal.level("connector") if is_own else level_of("connector", connector.policy)]
         levels = [*below, *between, proposal.level("integration")]
         yield Place(integration.name, "integration", rules_of.effective(levels))
 

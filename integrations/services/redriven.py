@@ -89,7 +89,8 @@ class RedrivenRecords:
     def _records_per_second(self) -> int:
         """How fast the policy lets letters be sent again."""
         version, integration = self._run.version, self._run.deployment.integration
-        policy = effective_policy(workspace=self._run.workspace, connector=version.source, integration=integration)
+        # Nothing is read from the source: the destination's policies say how fast it may be sent to.
+        policy = effective_policy(workspace=self._run.workspace, connector=version.destination, integration=integration)
         return int(policy.value("redrive.records_per_second"))
 
     def _next(self, after: str | None, most: int) -> list[DeadLetter]:

@@ -22,6 +22,7 @@ from integrations.domain.policy import EffectivePolicy
 from integrations.models import DeadLetter, Deployment, Event, Policy, Run, UncertainBatch
 from integrations.services.clock import database_now
 from integrations.services.policy_actions import note_action
+from integrations.services.policy_ends import POLICIES, policy_of_version
 from integrations.services.policy_places import default_of, laid_over
 
 M = TypeVar("M", bound=Model)
@@ -43,9 +44,7 @@ def sweep(now: datetime | None = None) -> int:
 def _sweep_workspace(workspace: Workspace, now: datetime) -> int:
     default = default_of(workspace)
     removed: Counter[str] = Counter()
-    for deployment in Deployment.objects.of(workspace).select_related(
-        "integration__policy", "version__source__policy", "workspace"
-    ):
+    for deployment in Deployment.objects.of(workspace).select_related(*POLICIES, "workspace"):
         removed.update(_sweep_deployment(deployment, default, now))
     removed.update(_sweep_events(workspace, laid_over(default, None), now))
     gone = sum(count for name, count in removed.items() if not name.startswith("kept"))
@@ -56,7 +55,7 @@ def _sweep_workspace(workspace: Workspace, now: datetime) -> int:
 
 
 def _sweep_deployment(deployment: Deployment, default: Policy | None, now: datetime) -> Counter[str]:
-    policy = laid_over(default, deployment.version.source, deployment.integration)
+    policy = policy_of_version(deployment.version, deployment.integration, default).whole
     removed: Counter[str] = Counter()
     letters = DeadLetter.objects.filter(
         integration=deployment.integration_id, state__in=_SETTLED, resolved_at__lt=_before(policy, "dead_letters", now)

@@ -13,11 +13,12 @@ from django.db.models import QuerySet
 
 from integrations.domain.lifecycle import RunState
 from integrations.domain.mapping import Mapping
-from integrations.domain.policy import EffectivePolicy
+from integrations.domain.policy import EffectivePolicy, FlowPolicy
 from integrations.domain.simulation import WINDOW_DAYS, Finding, RunFacts, Subject, simulate
 from integrations.models import Deployment, Event, Run
 from integrations.models.integration import ReadMode
-from integrations.services.policy_places import Proposal, default_of, laid_over, proposed_for
+from integrations.services.policy_ends import POLICIES, policy_of_version
+from integrations.services.policy_places import Proposal, default_of, proposed_for
 from integrations.services.retention import old_runs
 from integrations.services.verdict import WHOLE_TRIGGERS
 
@@ -42,37 +43,45 @@ class Simulation:
 def simulate_policy(*, proposal: Proposal, now: datetime) -> Simulation:
     """What the proposed policy would have made different in the runs of the last 30 days that it would hold for."""
     since = now - timedelta(days=WINDOW_DAYS)
-    changed = [(each, *policies) for each, policies in _policies(proposal) if _differs(*policies)]
-    rows = _rows([deployment.pk for deployment, _, _ in changed], since)
+    changed = [each for each in _changes(proposal) if each.rules]
+    rows = _rows([each.deployment.pk for each in changed], since)
     facts = _facts(rows)
     subjects = [
         Subject(
-            deployment.integration.name,
-            deployment.integration_id,
-            before,
-            after,
-            facts[deployment.pk],
-            Mapping.from_json(deployment.version.mapping),
+            each.deployment.integration.name,
+            each.deployment.integration_id,
+            each.before,
+            each.after,
+            facts[each.deployment.pk],
+            Mapping.from_json(each.deployment.version.mapping),
+            each.rules,
         )
-        for deployment, before, after in changed
+        for each in changed
     ]
     findings = [_with_deletions(finding, changed, now) for finding in simulate(subjects, now)]
     return Simulation(since, len(rows), len(changed), len(rows) >= RUNS_AT_MOST, tuple(findings))
 
 
-def _policies(proposal: Proposal) -> Iterable[tuple[Deployment, tuple[EffectivePolicy, EffectivePolicy]]]:
-    """Each deployment with what holds for its runs now, and what would."""
+@dataclass(frozen=True)
+class _Change:
+    """A deployment with what holds for its runs now, what would, and the rules that differ at an end."""
+
+    deployment: Deployment
+    before: EffectivePolicy
+    after: EffectivePolicy
+    rules: frozenset[str]
+
+
+def _changes(proposal: Proposal) -> Iterable[_Change]:
     default = default_of(proposal.workspace)
-    deployments = Deployment.objects.of(proposal.workspace).select_related(
-        "integration__policy", "version__source__policy", "version__destination__policy"
-    )
+    deployments = Deployment.objects.of(proposal.workspace).select_related(*POLICIES)
     for each in deployments.order_by("integration__name"):
-        source, integration = each.version.source, each.integration
-        yield each, (laid_over(default, source, integration), proposed_for(proposal, default, source, integration))
-
-
-def _differs(before: EffectivePolicy, after: EffectivePolicy) -> bool:
-    return any(before.rules[name].value != after.rules[name].value for name in before.rules)
+        version, integration = each.version, each.integration
+        before = policy_of_version(version, integration, default)
+        after = FlowPolicy(
+            *(proposed_for(proposal, default, end, integration) for end in (version.source, version.destination))
+        )
+        yield _Change(each, before.whole, after.whole, before.changed_to(after))
 
 
 def _rows(deployments: list[UUID], since: datetime) -> list[dict[str, Any]]:
@@ -113,16 +122,16 @@ def _waits(run_ids: list[UUID]) -> dict[UUID, list[tuple[int, float]]]:
     return found
 
 
-def _with_deletions(
-    finding: Finding, changed: list[tuple[Deployment, EffectivePolicy, EffectivePolicy]], now: datetime
-) -> Finding:
+def _with_deletions(finding: Finding, changed: list[_Change], now: datetime) -> Finding:
     """Of retention, how much would go with the next sweep: that is counted, not simulated."""
     if finding.rule != "retention.runs_days":
         return finding
     notes = []
-    for deployment, before, after in changed:
-        days = [int(policy.value(finding.rule)) for policy in (before, after)]
-        was, would = (old_runs(deployment, now - timedelta(days=each)).count() for each in days)
+    for each in changed:
+        days = [int(policy.value(finding.rule)) for policy in (each.before, each.after)]
+        was, would = (old_runs(each.deployment, now - timedelta(days=most)).count() for most in days)
         if would > was:
-            notes.append(f"{deployment.integration.name}: {would - was:,} more runs would be deleted by the next sweep")
+            notes.append(
+                f"{each.deployment.integration.name}: {would - was:,} more runs would be deleted by the next sweep"
+            )
     return Finding(finding.rule, notes=tuple(notes), unknown="" if notes else finding.unknown)

@@ -20,6 +20,7 @@ from integrations.domain.misfire import Decision, Misfire, decide
 from integrations.models import Run, Schedule
 from integrations.services.clock import database_now
 from integrations.services.maintenance import hold_back
+from integrations.services.policy_ends import POLICIES
 from integrations.services.runs import start_run
 from integrations.services.schedules import plan_of
 
@@ -51,9 +52,8 @@ def _due(now: datetime) -> QuerySet[Schedule]:
     rows = Schedule.objects.filter(enabled=True, deployment__enabled=True, next_due_at__lte=now)
     # Those that wait for a run to end would otherwise be the first of every tick, and soon the only ones.
     rows = rows.annotate(is_busy=Exists(active)).exclude(waits_since__isnull=False, is_busy=True)
-    return rows.select_related(
-        "deployment__integration__policy", "deployment__version__source__policy", "deployment__workspace"
-    ).order_by("next_due_at")
+    policies = [f"deployment__{name}" for name in POLICIES]
+    return rows.select_related(*policies, "deployment__workspace").order_by("next_due_at")
 
 
 def _act(schedule: Schedule, now: datetime) -> bool:

@@ -47,9 +47,11 @@ def trial(request: WorkspaceRequest) -> HttpResponse:
 
 def _tried(request: WorkspaceRequest, integration: Integration, letters: Any) -> dict[str, Any]:
     """One integration's part: its trial, or why there is none."""
-    deployment = Deployment.objects.select_related("version__source", "workspace").get(integration=integration)
+    related = ("version__source", "version__destination__policy", "workspace")
+    deployment = Deployment.objects.select_related(*related).get(integration=integration)
     version = _asked_version(request, integration) or deployment.version
-    policy = effective_policy(workspace=request.workspace, connector=deployment.version.source, integration=integration)
+    destination = deployment.version.destination
+    policy = effective_policy(workspace=request.workspace, connector=destination, integration=integration)
     found: Trial | None = None
     problem: SignalboxError | None = None
     try:

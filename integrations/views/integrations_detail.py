@@ -30,6 +30,7 @@ from integrations.services.guarantees import guarantee_of
 from integrations.services.maintenance import hold_under
 from integrations.services.policies import effective_policy
 from integrations.services.policy_actions import LastAction, last_actions
+from integrations.services.policy_ends import policy_of_deployment
 from integrations.services.schedules import plan_of
 from integrations.views.integrations_words import schedule_words
 from integrations.views.policies_words import is_set
@@ -196,11 +197,8 @@ def _figures(deployment: Deployment, runs: list[Run]) -> Figures:
 
 def _targets(deployment: Deployment) -> dict[str, Any]:
     """The error budget and the maintenance window, where its policy has them."""
-    policy = effective_policy(
-        workspace=deployment.workspace, connector=deployment.version.source, integration=deployment.integration
-    )
-    now = timezone.now()
-    return {"budget": error_budget(deployment, policy, now), "maintenance": hold_under(policy, now)}
+    flow, now = policy_of_deployment(deployment), timezone.now()
+    return {"budget": error_budget(deployment, flow.whole, now), "maintenance": hold_under(flow, now)}
 
 
 def _tells(row: PolicyRow) -> bool:

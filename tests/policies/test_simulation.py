@@ -13,7 +13,7 @@ from django.utils import timezone
 from integrations.domain import policy as rules_of
 from integrations.domain.lifecycle import RunState
 from integrations.domain.mapping import FieldRule, Mapping
-from integrations.domain.policy import Level, Value
+from integrations.domain.policy import FlowPolicy, Level, Value
 from integrations.domain.simulation import Finding, RunFacts, Subject, simulate
 from integrations.errors import UNREACHABLE, RetryLater
 from integrations.models import Policy, Run
@@ -47,7 +47,8 @@ def fact(**changes: Any) -> RunFacts:
 
 def found(before: dict[str, Value], after: dict[str, Value], *runs: RunFacts) -> dict[str, Finding]:
     was, would = (rules_of.effective([Level("workspace", "House", rules)]) for rules in (before, after))
-    return {each.rule: each for each in simulate([Subject("orders", uuid4(), was, would, runs, MAPPING)], NOW)}
+    changed = FlowPolicy(was, was).changed_to(FlowPolicy(would, would))
+    return {each.rule: each for each in simulate([Subject("orders", uuid4(), was, would, runs, MAPPING, changed)], NOW)}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from accounts.models import Workspace
 from integrations.domain.lifecycle import RunState
-from integrations.domain.policy import misplaced
+from integrations.domain.policy import Spot, misplaced
 from integrations.models import Connector, Event, Policy, Run
 from integrations.services import claims, policies
 from integrations.services.claims import Claim
@@ -115,5 +115,5 @@ def test_partitions_count_as_the_run_that_they_are_part_of(workspace: Workspace,
 def test_a_rule_is_refused_where_nothing_would_act_on_it(
     workspace: Workspace, rules: dict[str, int], level: str
 ) -> None:
-    assert misplaced(rules, {"integration"})
-    assert not misplaced(rules, {level})
+    assert misplaced(rules, [Spot("integration")])
+    assert not misplaced(rules, [Spot(level)])

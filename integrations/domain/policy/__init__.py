@@ -5,6 +5,7 @@ policy may each set it anew, in that order; a level that marks its value as a li
 it. A rule that nothing would act on does not exist here, so it cannot be saved. To add one: `rules/<section>.py`.
 """
 
+from integrations.domain.policy.ends import FlowPolicy
 from integrations.domain.policy.inheritance import (
     INSTANCE,
     Bound,
@@ -14,13 +15,15 @@ from integrations.domain.policy.inheritance import (
     effective,
 )
 from integrations.domain.policy.lists import Item, ListRule
-from integrations.domain.policy.problems import contradictions, limit_problems, loosened, misplaced, problems_of
+from integrations.domain.policy.problems import Spot, contradictions, limit_problems, loosened, misplaced, problems_of
 from integrations.domain.policy.registry import RULES, SECTIONS
 from integrations.domain.policy.rule import (
     LEVELS,
     ChoiceRule,
+    End,
     Number,
     NumberRule,
+    ReadFrom,
     Rule,
     RuleKind,
     SwitchRule,
@@ -37,13 +40,17 @@ __all__ = [
     "ChoiceRule",
     "EffectivePolicy",
     "EffectiveRule",
+    "End",
+    "FlowPolicy",
     "Item",
     "Level",
     "ListRule",
     "Number",
     "NumberRule",
+    "ReadFrom",
     "Rule",
     "RuleKind",
+    "Spot",
     "SwitchRule",
     "Tighter",
     "Value",

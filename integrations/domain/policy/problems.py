@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from integrations.domain.policy.inheritance import EffectivePolicy, EffectiveRule
 from integrations.domain.policy.registry import RULES
-from integrations.domain.policy.rule import NumberRule, Tighter, Value
+from integrations.domain.policy.rule import CONNECTOR, End, NumberRule, Rule, Tighter, Value
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,34 @@ def limit_problems(rules: Mapping[str, object], limits: Iterable[str]) -> dict[s
     return problems
 
 
-def misplaced(rules: Mapping[str, Value], levels: Iterable[str]) -> dict[str, str]:
-    """Map each rule that nothing acts on at any of these levels to the sentence that says why."""
-    places = set(levels)
-    return {
-        name: f"{RULES[name].label} acts for the {' or '.join(sorted(RULES[name].levels))} alone; "
-        "here it would do nothing."
-        for name in rules
-        if name in RULES and RULES[name].levels and not RULES[name].levels & places
-    }
+@dataclass(frozen=True)
+class Spot:
+    """A level at which a policy holds; and for a connector, at which ends of integrations it stands."""
+
+    level: str
+    ends: frozenset[End] = frozenset(End)
+
+    def acts(self, rule: Rule) -> bool:
+        """Whether anything reads the rule from here."""
+        is_level = not rule.levels or self.level in rule.levels
+        return is_level and (self.level != CONNECTOR or any(rule.acts_at(end) for end in self.ends))
+
+
+def misplaced(rules: Mapping[str, Value], spots: Iterable[Spot]) -> dict[str, str]:
+    """Map each rule that nothing acts on at any of these spots to the sentence that says why."""
+    held = list(spots)
+    known = (RULES[name] for name in rules if name in RULES)
+    return {rule.name: _why_inert(rule, held) for rule in known if not any(spot.acts(rule) for spot in held)}
+
+
+def _why_inert(rule: Rule, spots: list[Spot]) -> str:
+    if rule.levels and not any(spot.level in rule.levels for spot in spots):
+        return f"{rule.label} acts for the {' or '.join(sorted(rule.levels))} alone; here it would do nothing."
+    end = rule.read_from.value
+    return (
+        f"{rule.label} is read at the {end} of an integration alone, and what is under this policy is none; here it "
+        f"would do nothing. Set it at the connector of the {end}, or at the integration."
+    )
 
 
 def contradictions(policy: EffectivePolicy) -> dict[tuple[str, str], str]:

@@ -35,11 +35,28 @@ class Tighter(StrEnum):
     NONE = "none"
 
 
+class End(StrEnum):
+    """The two ends of an integration, each with a connector and so with a chain of policies of its own."""
+
+    SOURCE = "source"
+    DESTINATION = "destination"
+
+
+class ReadFrom(StrEnum):
+    """From which end's chain a rule is read: each end's for itself, one end's alone, or both, the stricter holding."""
+
+    EACH = "each"
+    SOURCE = "source"
+    DESTINATION = "destination"
+    BOTH = "both"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule(ABC):
     """One rule: its name, what it makes happen, its default (the instance level) and where it may be set.
 
-    `levels` are those at which something acts on it; empty means all of them.
+    `levels` are those at which something acts on it; empty means all of them. `read_from` says at which end's
+    connector it acts (docs/decisions/two-ends.md).
     """
 
     name: str
@@ -49,6 +66,7 @@ class Rule(ABC):
     unit: str = ""
     tighter: Tighter = Tighter.NONE
     levels: frozenset[str] = field(default_factory=frozenset)
+    read_from: ReadFrom = ReadFrom.BOTH
 
     @property
     def section(self) -> str:
@@ -63,6 +81,10 @@ class Rule(ABC):
     @abstractmethod
     def bounds(self) -> str:
         """What it accepts, in words."""
+
+    def acts_at(self, end: End) -> bool:
+        """Whether anything reads it from the chain of this end."""
+        return self.read_from in (ReadFrom.EACH, ReadFrom.BOTH, ReadFrom(end.value))
 
     @abstractmethod
     def problem_of(self, value: object) -> str:

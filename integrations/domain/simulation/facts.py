@@ -42,7 +42,10 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class Subject:
-    """An integration: what held and what would hold for it, its runs (the oldest first), and its active mapping."""
+    """An integration: what held and what would hold for it, its runs (the oldest first), and its active mapping.
+
+    `before` and `after` are of the whole run; `changed` are the rules that differ at one of its ends or at both.
+    """
 
     name: str
     id: UUID
@@ -50,6 +53,7 @@ class Subject:
     after: EffectivePolicy
     runs: Sequence[RunFacts]
     mapping: Mapping
+    changed: frozenset[str]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from integrations.domain.policy import RULES
+from integrations.domain.policy import RULES, ReadFrom
 from integrations.domain.simulation.facts import Difference, Finding, Subject
 from integrations.domain.simulation.judges import JUDGES, notes_on
 
@@ -37,10 +37,14 @@ def simulate(subjects: Sequence[Subject], now: datetime) -> list[Finding]:
     """A finding for each rule whose value changes for any of the integrations, in the order of the declaration."""
     findings = []
     for name in RULES:
-        changed = [each for each in subjects if each.before.rules[name].value != each.after.rules[name].value]
+        changed = [each for each in subjects if name in each.changed]
         if changed:
             findings.append(_finding(name, changed, now))
     return findings
+
+
+def _differs(name: str, subject: Subject) -> bool:
+    return subject.before.rules[name].value != subject.after.rules[name].value
 
 
 def _finding(name: str, subjects: Sequence[Subject], now: datetime) -> Finding:
@@ -53,6 +57,8 @@ def _finding(name: str, subjects: Sequence[Subject], now: datetime) -> Finding:
     differences.sort(key=lambda each: each.run.created_at, reverse=True)
     notes = [note for subject in subjects for note in notes_on(name, subject)]
     unknown = _UNKNOWN.get(name) or _UNKNOWN_BY_SECTION.get(RULES[name].section, "")
+    if RULES[name].read_from is ReadFrom.EACH and not any(_differs(name, subject) for subject in subjects):
+        unknown = unknown or "it changes for one end, and which end's calls failed is not stored with a run"
     if not judge and not notes and not unknown:
         unknown = "nothing that was stored of the runs tells"
     return Finding(name, tuple(differences), tuple(notes), unknown, tuple(subject.name for subject in subjects))

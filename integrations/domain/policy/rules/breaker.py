@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integrations.domain.policy.rule import NumberRule, Rule, Tighter
+from integrations.domain.policy.rule import NumberRule, ReadFrom, Rule, Tighter
 
 SECTION = ("breaker", "Circuit breaker")
 RULES: tuple[Rule, ...] = (
@@ -16,6 +16,7 @@ RULES: tuple[Rule, ...] = (
         unit="%",
         zero="never",
         tighter=Tighter.LOWER,
+        read_from=ReadFrom.EACH,
     ),
     NumberRule(
         name="breaker.minimum_calls",
@@ -26,6 +27,7 @@ RULES: tuple[Rule, ...] = (
         maximum=100_000,
         unit="calls",
         tighter=Tighter.LOWER,
+        read_from=ReadFrom.EACH,
     ),
     NumberRule(
         name="breaker.window_seconds",
@@ -35,6 +37,7 @@ RULES: tuple[Rule, ...] = (
         minimum=1,
         maximum=3600,
         unit="s",
+        read_from=ReadFrom.EACH,
     ),
     NumberRule(
         name="breaker.open_seconds",
@@ -45,5 +48,6 @@ RULES: tuple[Rule, ...] = (
         maximum=86_400,
         unit="s",
         tighter=Tighter.HIGHER,
+        read_from=ReadFrom.EACH,
     ),
 )

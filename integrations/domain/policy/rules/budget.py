@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integrations.domain.policy.rule import NumberRule, Rule, Tighter
+from integrations.domain.policy.rule import NumberRule, ReadFrom, Rule, Tighter
 
 SECTION = ("budget", "Budgets")
 RULES: tuple[Rule, ...] = (
@@ -15,6 +15,7 @@ RULES: tuple[Rule, ...] = (
         maximum=1_000_000,
         zero="no bound",
         tighter=Tighter.LOWER,
+        read_from=ReadFrom.EACH,
     ),
     NumberRule(
         name="budget.burst",
@@ -24,6 +25,7 @@ RULES: tuple[Rule, ...] = (
         minimum=1,
         maximum=10_000,
         tighter=Tighter.LOWER,
+        read_from=ReadFrom.EACH,
     ),
     NumberRule(
         name="budget.concurrent",
@@ -34,5 +36,6 @@ RULES: tuple[Rule, ...] = (
         maximum=10_000,
         zero="no bound",
         tighter=Tighter.LOWER,
+        read_from=ReadFrom.EACH,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integrations.domain.policy.rule import NumberRule, Rule, Tighter
+from integrations.domain.policy.rule import NumberRule, ReadFrom, Rule, Tighter
 
 WORKSPACE_RUNS = "concurrency.workspace_runs"
 CONNECTOR_RUNS = "concurrency.connector_runs"
@@ -19,6 +19,7 @@ RULES: tuple[Rule, ...] = (
         zero="no bound",
         tighter=Tighter.LOWER,
         levels=frozenset({"workspace"}),
+        read_from=ReadFrom.EACH,
     ),
     NumberRule(
         name=CONNECTOR_RUNS,
@@ -30,5 +31,6 @@ RULES: tuple[Rule, ...] = (
         zero="no bound",
         tighter=Tighter.LOWER,
         levels=frozenset({"workspace", "connector"}),
+        read_from=ReadFrom.EACH,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integrations.domain.policy.rule import ChoiceRule, Rule, Tighter
+from integrations.domain.policy.rule import ChoiceRule, ReadFrom, Rule, Tighter
 
 SECTION = ("drift", "Schema changes")
 _NOTE, _STOP = ("ignore", "note it"), ("stop", "stop the run")
@@ -14,6 +14,7 @@ RULES: tuple[Rule, ...] = (
         default="ignore",
         choices=(_NOTE, ("add", "add it"), _STOP),
         tighter=Tighter.HIGHER,
+        read_from=ReadFrom.SOURCE,
     ),
     ChoiceRule(
         name="drift.dropped",
@@ -22,6 +23,7 @@ RULES: tuple[Rule, ...] = (
         default="stop",
         choices=(_NOTE, _STOP),
         tighter=Tighter.HIGHER,
+        read_from=ReadFrom.SOURCE,
     ),
     ChoiceRule(
         name="drift.retyped",
@@ -30,6 +32,7 @@ RULES: tuple[Rule, ...] = (
         default="stop",
         choices=(_NOTE, _STOP),
         tighter=Tighter.HIGHER,
+        read_from=ReadFrom.SOURCE,
     ),
     ChoiceRule(
         name="drift.out_of_range",

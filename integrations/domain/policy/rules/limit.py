@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integrations.domain.policy.rule import NumberRule, Rule, Tighter
+from integrations.domain.policy.rule import NumberRule, ReadFrom, Rule, Tighter
 
 SECTION = ("limit", "Limits")
 RULES: tuple[Rule, ...] = (
@@ -14,6 +14,7 @@ RULES: tuple[Rule, ...] = (
         minimum=1,
         maximum=10_000_000,
         tighter=Tighter.LOWER,
+        read_from=ReadFrom.SOURCE,
     ),
     NumberRule(
         name="limit.answer_megabytes",
@@ -24,6 +25,7 @@ RULES: tuple[Rule, ...] = (
         maximum=1024,
         unit="MB",
         tighter=Tighter.LOWER,
+        read_from=ReadFrom.EACH,
     ),
     NumberRule(
         name="limit.batch_records",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from integrations.domain.blackout import BlackoutFormatError
 from integrations.domain.maintenance import DAYS, blackout_of_items
 from integrations.domain.policy.lists import Item, ListRule
-from integrations.domain.policy.rule import ChoiceRule, Rule, Tighter
+from integrations.domain.policy.rule import ChoiceRule, ReadFrom, Rule, Tighter
 
 SECTION = ("maintenance", "Maintenance")
 # Over a line with single spaces, so that no two parts can share them: a long line is read once.
@@ -62,5 +62,6 @@ RULES: tuple[Rule, ...] = (
         help="Waits for the window's end, or is left out, with the reason.",
         default="wait",
         choices=(("wait", "waits for its end"), ("skip", "is left out")),
+        read_from=ReadFrom.EACH,
     ),
 )

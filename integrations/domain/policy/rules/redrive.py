@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integrations.domain.policy.rule import NumberRule, Rule, Tighter
+from integrations.domain.policy.rule import NumberRule, ReadFrom, Rule, Tighter
 
 SECTION = ("redrive", "Redrive")
 RULES: tuple[Rule, ...] = (
@@ -15,5 +15,6 @@ RULES: tuple[Rule, ...] = (
         unit="/s",
         help="A redrive of dead letters sends no more than this.",
         tighter=Tighter.LOWER,
+        read_from=ReadFrom.DESTINATION,
     ),
 )

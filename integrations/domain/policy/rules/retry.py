@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integrations.domain.policy.rule import NumberRule, Rule, Tighter
+from integrations.domain.policy.rule import NumberRule, ReadFrom, Rule, Tighter
 
 SECTION = ("retry", "Retry")
 RULES: tuple[Rule, ...] = (
@@ -14,6 +14,7 @@ RULES: tuple[Rule, ...] = (
         minimum=1,
         maximum=50,
         tighter=Tighter.LOWER,
+        read_from=ReadFrom.EACH,
     ),
     NumberRule(
         name="retry.first_delay_seconds",
@@ -25,6 +26,7 @@ RULES: tuple[Rule, ...] = (
         unit="s",
         whole=False,
         tighter=Tighter.HIGHER,
+        read_from=ReadFrom.EACH,
     ),
     NumberRule(
         name="retry.longest_delay_seconds",
@@ -34,6 +36,7 @@ RULES: tuple[Rule, ...] = (
         minimum=1,
         maximum=86_400,
         unit="s",
+        read_from=ReadFrom.EACH,
     ),
     NumberRule(
         name="retry.longest_retry_after_seconds",
@@ -43,5 +46,6 @@ RULES: tuple[Rule, ...] = (
         minimum=1,
         maximum=86_400,
         unit="s",
+        read_from=ReadFrom.EACH,
     ),
 )

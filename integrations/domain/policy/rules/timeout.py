@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integrations.domain.policy.rule import NumberRule, Rule, Tighter
+from integrations.domain.policy.rule import NumberRule, ReadFrom, Rule, Tighter
 
 SECTION = ("timeout", "Timeouts")
 RULES: tuple[Rule, ...] = (
@@ -16,6 +16,7 @@ RULES: tuple[Rule, ...] = (
         unit="s",
         whole=False,
         tighter=Tighter.LOWER,
+        read_from=ReadFrom.EACH,
     ),
     NumberRule(
         name="timeout.read_seconds",
@@ -27,6 +28,7 @@ RULES: tuple[Rule, ...] = (
         unit="s",
         whole=False,
         tighter=Tighter.LOWER,
+        read_from=ReadFrom.EACH,
     ),
     NumberRule(
         name="timeout.run_seconds",

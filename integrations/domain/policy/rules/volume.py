@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from integrations.domain.policy.rule import ChoiceRule, NumberRule, Rule, Tighter
+from integrations.domain.policy.rule import ChoiceRule, NumberRule, ReadFrom, Rule, Tighter
 
 SECTION = ("volume", "Volume")
 _ANSWERS = (("ignore", "take it"), ("warn", "warn"), ("fail", "fail the run"))
@@ -14,6 +14,7 @@ RULES: tuple[Rule, ...] = (
         default="fail",
         choices=_ANSWERS,
         tighter=Tighter.HIGHER,
+        read_from=ReadFrom.SOURCE,
     ),
     ChoiceRule(
         name="volume.unusual",
@@ -22,6 +23,7 @@ RULES: tuple[Rule, ...] = (
         default="warn",
         choices=_ANSWERS,
         tighter=Tighter.HIGHER,
+        read_from=ReadFrom.SOURCE,
     ),
     NumberRule(
         name="volume.drop_percent",
@@ -32,6 +34,7 @@ RULES: tuple[Rule, ...] = (
         maximum=100,
         unit="%",
         zero="not judged",
+        read_from=ReadFrom.SOURCE,
     ),
     NumberRule(
         name="volume.rise_percent",
@@ -42,6 +45,7 @@ RULES: tuple[Rule, ...] = (
         maximum=100_000,
         unit="%",
         zero="not judged",
+        read_from=ReadFrom.SOURCE,
     ),
     ChoiceRule(
         name="volume.regressed",
@@ -50,5 +54,6 @@ RULES: tuple[Rule, ...] = (
         default="fail",
         choices=(("ignore", "take it"), ("fail", "fail the run")),
         tighter=Tighter.HIGHER,
+        read_from=ReadFrom.SOURCE,
     ),
 )
