@@ -271,7 +271,8 @@ LOGGING = {"level": env.str("SIGNALBOX_LOG_LEVEL", default="INFO").upper()}
 
 # --- what runs may do --------------------------------------------------------------------------------------------
 # `manage.py up` shows the demo; processes that are started one by one have it only where the environment says so.
-DEMO = env.bool("SIGNALBOX_DEMO", default=sys.argv[1:2] == ["up"])
+_IS_UP = sys.argv[1:2] == ["up"]
+DEMO = env.bool("SIGNALBOX_DEMO", default=_IS_UP)
 SANDBOX_PORT = env.int("SIGNALBOX_SANDBOX_PORT", default=PORT + 1)
 SANDBOX_TOKEN = _secrets["SIGNALBOX_SANDBOX_TOKEN"]
 _demo_addresses = (f"127.0.0.1:{SANDBOX_PORT}", f"127.0.0.1:{PORT}") if DEMO else ()
@@ -297,7 +298,7 @@ RETENTION_SECONDS = env.float("SIGNALBOX_RETENTION_SECONDS", default=3600.0)
 AUDIT_ANCHOR = env.str("SIGNALBOX_AUDIT_ANCHOR", default=f"file:{DATA_DIR / 'audit-anchors.jsonl'}")
 AUDIT_ANCHOR_SECONDS = env.float("SIGNALBOX_AUDIT_ANCHOR_SECONDS", default=60.0)
 # How long a worker that is told to stop may go on with the slice that it runs.
-SHUTDOWN_SECONDS = env.float("SIGNALBOX_SHUTDOWN_SECONDS", default=30.0)
+SHUTDOWN_SECONDS = env.float("SIGNALBOX_SHUTDOWN_SECONDS", default=10.0 if _IS_UP else 30.0)
 # A worker that was sent messages for so long, and took none though it was idle, ends and is started again; 0: never.
 CANARY_SECONDS = env.float("SIGNALBOX_CANARY_SECONDS", default=60.0)
 WORKER_CONCURRENCY = env.int("SIGNALBOX_WORKER_CONCURRENCY", default=2)

@@ -4,15 +4,17 @@ import contextlib
 import os
 import select
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Self
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing.context import ForkProcess
+from typing import Self, cast
 
 import structlog
+from django.core.management import execute_from_command_line
+
+from config.forked import fork
 
 logger = structlog.get_logger("signalbox.supervisor")
 
@@ -22,7 +24,6 @@ _LONGEST_WAIT_SECONDS = 1.0
 # A child that lived this long was well: its next death starts the backoff anew.
 _HEALTHY_SECONDS = 30.0
 _FIRST_DELAY_SECONDS, _LAST_DELAY_SECONDS = 0.5, 30.0
-_PROJECT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -32,13 +33,12 @@ class ChildSpec:
     name: str
     arguments: tuple[str, ...]
     stop_seconds: float = 5.0
-    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class _Child:
     spec: ChildSpec
-    process: subprocess.Popen[bytes] | None = None
+    process: ForkProcess | None = None
     started_at: float = 0.0
     failures: int = 0
     restart_at: float | None = None
@@ -49,17 +49,17 @@ def restart_delay(failures: int) -> float:
     return float(min(_FIRST_DELAY_SECONDS * 2 ** (failures - 1), _LAST_DELAY_SECONDS))
 
 
-def _command(spec: ChildSpec) -> list[str]:
-    """The command that does `manage.py <arguments>` tied to this process."""
-    return [sys.executable, "-m", "config.child", str(os.getpid()), *spec.arguments]
+def _manage(spec: ChildSpec) -> None:
+    """Do what `manage.py <arguments>` would."""
+    execute_from_command_line(["manage.py", *spec.arguments])
 
 
 class Supervisor:
     """Owns its children from `run` to its end; each is the leader of a session, so that Ctrl-C reaches only us."""
 
-    def __init__(self, specs: Sequence[ChildSpec], command_for: Callable[[ChildSpec], list[str]] = _command) -> None:
+    def __init__(self, specs: Sequence[ChildSpec], act: Callable[[ChildSpec], None] = _manage) -> None:
         self._children = [_Child(spec) for spec in specs]
-        self._command_for = command_for
+        self._act = act
 
     def run(self) -> None:
         """Start all children and keep them running until a stop signal comes; then stop them."""
@@ -82,24 +82,23 @@ class Supervisor:
                 self._tend(child, now)
 
     def _tend(self, child: _Child, now: float) -> None:
-        if child.process is not None and child.process.poll() is not None:
+        if child.process is not None and child.process.exitcode is not None:
             self._bury(child, child.process, now)
         elif child.restart_at is not None and child.restart_at <= now:
             self._start(child)
 
     def _start(self, child: _Child) -> None:
-        child.process = subprocess.Popen(
-            self._command_for(child.spec),
-            cwd=_PROJECT,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            env={**os.environ, "SIGNALBOX_COMPONENT": child.spec.name, **child.spec.environment},
-        )
+        child.process = fork(partial(self._begin, child.spec), name=child.spec.name)
         child.started_at = time.monotonic()
         child.restart_at = None
         logger.debug("process started", process=child.spec.name, pid=child.process.pid)
 
-    def _bury(self, child: _Child, process: subprocess.Popen[bytes], now: float) -> None:
+    def _begin(self, spec: ChildSpec) -> None:
+        """The child's whole life."""
+        os.environ["SIGNALBOX_COMPONENT"] = spec.name
+        self._act(spec)
+
+    def _bury(self, child: _Child, process: ForkProcess, now: float) -> None:
         _kill_group(process)
         child.process = None
         child.failures = 1 if now - child.started_at >= _HEALTHY_SECONDS else child.failures + 1
@@ -108,7 +107,7 @@ class Supervisor:
         logger.error(
             "process ended; it will be started again",
             process=child.spec.name,
-            exit_code=process.returncode,
+            exit_code=process.exitcode,
             failures=child.failures,
             restart_in_seconds=delay,
         )
@@ -118,27 +117,27 @@ class Supervisor:
         for _, process in running:
             _send(process, signal.SIGTERM)
         now = time.monotonic()
-        deadlines = {process.pid: now + spec.stop_seconds for spec, process in running}
-        while left := [(spec, process) for spec, process in running if process.poll() is None]:
+        deadlines = {process: now + spec.stop_seconds for spec, process in running}
+        while left := [(spec, process) for spec, process in running if process.exitcode is None]:
             # A second Ctrl-C; the same signal may come twice at once, from the terminal and from `make`.
             is_urged = signal.SIGINT in signals.wait(0.1) and time.monotonic() - now > 1.0
             for spec, process in left:
-                if is_urged or time.monotonic() >= deadlines[process.pid]:
+                if is_urged or time.monotonic() >= deadlines[process]:
                     logger.warning("process did not stop in time; killing it", process=spec.name, pid=process.pid)
                     _kill_group(process)
         for _, process in running:
             _kill_group(process)
 
 
-def _send(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    if process.poll() is None:
-        process.send_signal(number)
+def _send(process: ForkProcess, number: signal.Signals) -> None:
+    if process.exitcode is None:
+        os.kill(cast("int", process.pid), number)
 
 
-def _kill_group(process: subprocess.Popen[bytes]) -> None:
+def _kill_group(process: ForkProcess) -> None:
     """Kill what is left of the child's session: pool children outlive a killed worker for a moment."""
     with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+        os.killpg(cast("int", process.pid), signal.SIGKILL)
 
 
 class _Signals:

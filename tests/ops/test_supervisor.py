@@ -33,14 +33,15 @@ if manner == "failing":
 time.sleep(120)
 """
 SUPERVISOR = """
-import sys, threading, time
+import os, sys, threading, time
 from config.supervisor import ChildSpec, Supervisor
 # As the libraries that `up` loads: a thread that was there first, and takes signals too.
 threading.Thread(target=time.sleep, args=(120,), daemon=True).start()
 folder, *manners = sys.argv[1:]
+child = [sys.executable, f"{folder}/child.py"]
 Supervisor(
     [ChildSpec(f"child{index}", (manner,), stop_seconds=1.5) for index, manner in enumerate(manners)],
-    command_for=lambda spec: [sys.executable, f"{folder}/child.py", spec.name, folder, *spec.arguments],
+    act=lambda spec: os.execv(sys.executable, [*child, spec.name, folder, *spec.arguments]),
 ).run()
 """
 PROJECT = Path(__file__).resolve().parents[2]

@@ -83,7 +83,7 @@ def test_a_killed_worker_is_started_again(up: Callable[..., Instance]) -> None:
     instance = up()
     before = instance.wait_until_ready()
     for pid in before:
-        if b"\0worker\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
+        if Path(f"/proc/{pid}/comm").read_text() == "worker@signalbo\n":
             os.kill(pid, signal.SIGKILL)
     wait_until(lambda: len(descendants(instance.process.pid) - before) >= 2, "a new worker and its pool", seconds=20)
     assert "process ended; it will be started again" in instance.output.read_text()
