@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from integrations.domain.blackout import BlackoutFormatError, DateWindow, WeeklyWindow
+from integrations.domain.weekdays import days_of, days_words
 
-DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 # The longer dash, which some keyboards put in place of two hyphens.
 _DASH = "\u2013"
 _TIME = r"\d{1,2}:\d{2}"
@@ -33,14 +33,14 @@ def words_of(window: WeeklyWindow | DateWindow) -> str:
     """One window in words."""
     if isinstance(window, DateWindow):
         return f"{window.begins:%Y-%m-%d %H:%M} to {window.ends:%Y-%m-%d %H:%M}"
-    return f"{_days_words(sorted(window.days))} {window.begins:%H:%M}-{window.ends:%H:%M}"
+    return f"{days_words(window.days)} {window.begins:%H:%M}-{window.ends:%H:%M}"
 
 
 def _window_of(line: str) -> dict[str, Any]:
     if match := _DATED.fullmatch(line):
         return {"from": _moment(match["begins"]), "to": _moment(match["ends"])}
     if match := _WEEKLY.fullmatch(" ".join(line.split())):
-        return {"days": _days(match["days"]), "from": match["begins"].zfill(5), "to": match["ends"].zfill(5)}
+        return {"days": days_of(match["days"]), "from": match["begins"].zfill(5), "to": match["ends"].zfill(5)}
     raise BlackoutFormatError(
         f"“{line[:60]}” is no window. Write Mon-Fri 22:00-06:00, every day 02:00-03:00, or 2026-12-24 to 2027-01-02."
     )
@@ -49,29 +49,3 @@ def _window_of(line: str) -> dict[str, Any]:
 def _moment(text: str) -> str:
     day, _, clock = text.replace("T", " ").partition(" ")
     return f"{day}T{(clock or '00:00').zfill(5)}"
-
-
-def _days(text: str) -> list[int]:
-    if text.casefold().split() in (["every", "day"], ["daily"]):
-        return list(range(7))
-    days: set[int] = set()
-    for part in re.sub(r"\s*-\s*", "-", text).replace(",", " ").split():
-        first, _, last = part.partition("-")
-        begin, end = _day(first), _day(last or first)
-        days |= {day % 7 for day in range(begin, end + 1 if end >= begin else end + 8)}
-    return sorted(days)
-
-
-def _day(text: str) -> int:
-    for number, name in enumerate(DAYS):
-        if text.casefold()[:3] == name.casefold():
-            return number
-    raise BlackoutFormatError(f"“{text}” is no weekday. Write {', '.join(DAYS)}.")
-
-
-def _days_words(days: list[int]) -> str:
-    if len(days) == len(DAYS):
-        return "every day"
-    if len(days) > 2 and days[-1] - days[0] == len(days) - 1:
-        return f"{DAYS[days[0]]}-{DAYS[days[-1]]}"
-    return " ".join(DAYS[day] for day in days)

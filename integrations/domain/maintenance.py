@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from integrations.domain.blackout import Blackout, BlackoutFormatError, blackout_of
+from integrations.domain.blackout import Blackout, blackout_of
+from integrations.domain.weekdays import days_of
 
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_GROUPS = {"daily": range(7), "weekdays": range(5), "weekends": (5, 6)}
 _HOPS_AT_MOST = 20
 
 
@@ -17,7 +16,7 @@ def blackout_of_items(items: Iterable[Mapping[str, str]]) -> tuple[Blackout, ...
     return tuple(
         blackout_of(
             {
-                "windows": [{"days": _days(item["days"]), "from": item["from"], "to": item["to"]}],
+                "windows": [{"days": days_of(item["days"]), "from": item["from"], "to": item["to"]}],
                 "time_zone": item["zone"],
             }
         )
@@ -34,17 +33,3 @@ def window_end(windows: Iterable[Blackout], moment: datetime) -> datetime | None
             break
         end = max(found)
     return end
-
-
-def _days(text: str) -> list[int]:
-    days: set[int] = set()
-    for part in text.replace(",", " ").split():
-        first, dash, last = part.partition("-")
-        if part in _GROUPS:
-            days.update(_GROUPS[part])
-        elif first in DAYS and (not dash or last in DAYS):
-            start, length = DAYS.index(first), ((DAYS.index(last) - DAYS.index(first)) % 7 if dash else 0)
-            days.update((start + step) % 7 for step in range(length + 1))
-        else:
-            raise BlackoutFormatError(f"There is no day “{part}”. Use {', '.join(DAYS)}, mon-fri, daily or weekends.")
-    return sorted(days)

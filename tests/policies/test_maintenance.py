@@ -72,7 +72,7 @@ def test_a_line_is_a_window(line: str, item: Item) -> None:
     ("line", "why"),
     [
         ("saturday night", "Write days"),
-        ("noday 22:00 to 06:00 UTC", "There is no day “noday”"),
+        ("noday 22:00 to 06:00 UTC", "“noday” is no weekday"),
         ("sat 25:00 to 06:00 UTC", "from a time to a time"),
         ("sat 22:00 to 06:00 Mars/Base", "no time zone"),
     ],

@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 
 from integrations.domain.blackout import BlackoutFormatError
-from integrations.domain.maintenance import DAYS, blackout_of_items
+from integrations.domain.maintenance import blackout_of_items
 from integrations.domain.policy.lists import Item, ListRule
 from integrations.domain.policy.rule import ChoiceRule, ReadFrom, Rule, Tighter
+from integrations.domain.weekdays import EXAMPLES
 
 SECTION = ("maintenance", "Maintenance")
 # Over a line with single spaces, so that no two parts can share them: a long line is read once.
@@ -34,7 +35,7 @@ def _write(item: Item) -> str:
 
 def _problem(item: object) -> str:
     if not isinstance(item, Mapping) or set(item) != _PARTS or not all(isinstance(v, str) for v in item.values()):
-        return f"A window has {', '.join(sorted(_PARTS))}; days are such as {', '.join(DAYS)}."
+        return f"A window has {', '.join(sorted(_PARTS))}; days are such as {EXAMPLES}."
     try:
         blackout_of_items([item])
     except BlackoutFormatError as error:
