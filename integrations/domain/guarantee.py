@@ -37,6 +37,14 @@ EXPLANATIONS: dict[Guarantee, str] = {
 }
 
 
+def may_double_when_read_again(guarantee: Guarantee) -> bool:
+    """Whether records of a batch that was given up are stored again when a later one, with a key of its own, has them.
+
+    A version replaces them. What a transaction holds can be asked for, so that it is never given up in the dark.
+    """
+    return guarantee in {Guarantee.IDEMPOTENCY_KEY, Guarantee.APPEND_ONLY}
+
+
 def effective_guarantee(plugin: Guarantee | None, stream: Guarantee | None, mode: WriteMode) -> Guarantee:
     """What an integration really has: as the stream says, else as its plugin does; without either the weakest.
 

@@ -24,13 +24,16 @@ def with_words(words: str) -> Q:
     return found
 
 
-def standing_twice() -> Q:
-    """Letters that a redrive set aside in a batch of which is not known yet whether it counts.
+def in_unsettled_batch() -> Exists:
+    """Letters of a batch of which is not known yet whether it counts: the next run counts them or forgets them."""
+    return Exists(
+        RunBatch.objects.filter(run=OuterRef("run"), number=OuterRef("batch_number"), state=BatchState.PREPARED)
+    )
 
-    Until it is, the letter that they came from stands for the record.
-    """
-    unsettled = RunBatch.objects.filter(run=OuterRef("run"), number=OuterRef("batch_number"), state=BatchState.PREPARED)
-    return Q(origin__isnull=False) & Q(Exists(unsettled))
+
+def standing_twice() -> Q:
+    """Letters that a redrive set aside in an unsettled batch: the letter that they came from stands for the record."""
+    return Q(origin__isnull=False) & Q(in_unsettled_batch())
 
 
 class DeadLetterManager(WorkspaceManager["DeadLetter"]):

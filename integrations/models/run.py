@@ -27,6 +27,7 @@ class RunManager(WorkspaceManager["Run"]):
 class Run(WorkspaceModel):
     """One execution of a deployment's version. Every change after the claim says `WHERE id = ? AND fence = ?`.
 
+    `epoch` is the deployment's of the time when it was started: the checkpoint that it moves is named by both.
     `start_cursor` is where the first slice began, `cursor` where the next one goes on; `seq` numbers its events.
     A backfill or replay has a `scope` (`domain.scope`), a chained run the `upstream` run that it follows.
     A run that was cut has `partition_count` child runs, each over its `partition` (key, label, spec); it waits for them
@@ -46,6 +47,7 @@ class Run(WorkspaceModel):
     partition_count = models.PositiveIntegerField(default=0)
     upstream = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="chained")
     scope = models.JSONField(null=True, blank=True)
+    epoch = models.PositiveIntegerField(default=0, db_default=0)
     due_at = models.DateTimeField(null=True, blank=True)
     state = models.CharField(max_length=10, choices=[(s.value, s.value) for s in RunState], default=RunState.QUEUED)
     has_warnings = models.BooleanField(default=False)

@@ -84,6 +84,7 @@ def start_replay(*, deployment: Deployment, checkpoint: Checkpoint, goes_on: boo
         run = start_run(deployment=deployment, trigger=Trigger.REPLAY, user=user, begin=begin)
         if goes_on:
             _move_cursor(deployment, begin)
+            Run.objects.filter(pk=run.pk).update(epoch=deployment.epoch)
         after = {"run": str(checkpoint.run.pk), "batch": checkpoint.batch, "goes_on": goes_on}
         _audit(run, "run.replay", after)
     return run

@@ -8,6 +8,7 @@ from accounts.errors import STATE_CONFLICT, Conflict
 from accounts.models import User
 from integrations.domain.lifecycle import RunState, Trigger
 from integrations.models import Deployment, Run
+from integrations.services.owners import moves_the_stream
 from integrations.services.runs import refuse_partition, start_run
 
 _CAN_CONTINUE = frozenset({RunState.FAILED.value, RunState.CANCELLED.value})
@@ -32,6 +33,12 @@ def continue_run(*, run: Run, user: User | None) -> Run:
             f"Run {newer} has read this stream since.",
             what_to_do="Continue the newest run, or start a new one.",
             run=str(newer.pk),
+        )
+    if run.epoch != deployment.epoch and moves_the_stream(run):
+        raise Conflict(
+            STATE_CONFLICT,
+            "The checkpoint was reset since this run, so its place is not known any more.",
+            what_to_do="Start a new run.",
         )
     if run.version.reads != deployment.version.reads:
         raise Conflict(

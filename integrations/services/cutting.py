@@ -106,6 +106,7 @@ def _child(run: Run, part: Partition, old: Run | None = None) -> Run:
         trigger=Trigger.PARTITION,
         requested_by_id=run.requested_by_id,
         continues=old,
+        epoch=run.epoch,
         start_cursor=old.cursor if old else None,
         cursor=old.cursor if old else None,
         schema=run.schema,

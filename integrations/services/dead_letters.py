@@ -8,7 +8,6 @@ from uuid import UUID
 
 import msgspec
 from django.db import transaction
-from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from accounts import audit
@@ -17,7 +16,7 @@ from accounts.models import User
 from integrations import encryption, events
 from integrations.domain.lifecycle import BatchState, DeadLetterState, Trigger
 from integrations.models import DeadLetter, Deployment, Run, RunBatch
-from integrations.models.dead_letter import REDRIVABLE
+from integrations.models.dead_letter import REDRIVABLE, in_unsettled_batch
 from integrations.services.masking import meant_record
 from integrations.services.run_progress import letter_binding
 from integrations.services.runs import Begin, start_run
@@ -97,11 +96,7 @@ def redrive(*, deployment: Deployment, letter_ids: Sequence[UUID] | None, user: 
         # It reads letters, not the stream, so it begins at the first of them and not at the stream's checkpoint.
         run = start_run(deployment=deployment, trigger=Trigger.REDRIVE, user=user, begin=Begin())
         letters = DeadLetter.objects.filter(REDRIVABLE, integration=deployment.integration, state=DeadLetterState.OPEN)
-        # Of a batch whose outcome is not known yet, the next run will say: it counts the letters or forgets them.
-        unsettled = RunBatch.objects.filter(
-            run=OuterRef("run"), number=OuterRef("batch_number"), state=BatchState.PREPARED
-        )
-        letters = letters.exclude(Exists(unsettled))
+        letters = letters.exclude(in_unsettled_batch())
         if letter_ids is not None:
             letters = letters.filter(pk__in=letter_ids)
         chosen = letters.order_by("id").values_list("id", flat=True)[:REDRIVE_AT_MOST]

@@ -22,7 +22,7 @@ from integrations.services.owners import continued
 from integrations.services.runs import tell
 
 MOST_BYTES = 64 * 1024 * 1024
-_REASON = "It was sent again, and the answer to an earlier send is not known."
+_SENT_AGAIN = "It was sent again, and the answer to an earlier send is not known."
 
 
 class _Stored(msgspec.Struct, frozen=True, array_like=True):
@@ -98,7 +98,7 @@ def begin_part(run: Run, number: int, part: int, refused: Sequence[Refused]) -> 
     if found.guarantee != Guarantee.APPEND_ONLY:
         return
     if found.begun > part:
-        _mark_uncertain(run, number, sum(found.sizes[part : found.begun]))
+        mark_uncertain(run, number, sum(found.sizes[part : found.begun]), _SENT_AGAIN)
     intent.update(done=part, begun=part + 1, refused=_rows(refused))
 
 
@@ -157,7 +157,8 @@ def _is_repeated_by(run: Run, intent: BatchIntent) -> bool:
     return taken.exists()
 
 
-def _mark_uncertain(run: Run, number: int, records: int) -> None:
+def mark_uncertain(run: Run, number: int, records: int, reason: str) -> None:
+    """Mark records of a batch that may be in the destination twice; a person looks and says."""
     marked, is_new = UncertainBatch.objects.get_or_create(
         run=run,
         number=number,
@@ -165,7 +166,7 @@ def _mark_uncertain(run: Run, number: int, records: int) -> None:
             "workspace_id": run.workspace_id,
             "integration_id": run.deployment.integration_id,
             "records": records,
-            "reason": _REASON,
+            "reason": reason,
         },
     )
     if not is_new:

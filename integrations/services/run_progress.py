@@ -249,6 +249,7 @@ class DatabaseRunLog:
     def _position_here(self) -> Position:
         with transaction.atomic():
             self._guard()
+            self._close_what_is_left()
             pending = intents.pending_of(self._run) or intents.take_over(self._run, self._owner)
             if pending is None:
                 self._forget_after(self._run.batches)
@@ -280,9 +281,14 @@ class DatabaseRunLog:
             self._guard()
             self._forget_after(0)
             leftovers.settle(self._run, self._owner, stored)
+            self._close_what_is_left()
         # Whoever wrote last of all that this run continues: one in between may have ended before its first batch.
         follows_on = stored is not None and (self._follows_on or stored.run in map(str, continued(self._run)))
         return Position(0, stored.cursor if stored and follows_on else self._run.start_cursor)
+
+    def _close_what_is_left(self) -> None:
+        if not self._run.batches:
+            leftovers.close(self._run)
 
     def _guard(self, **changes: object) -> None:
         guarded(self._claim, lease_until=Now() + timedelta(seconds=settings.LEASE_SECONDS), **changes)

@@ -64,6 +64,7 @@ def start_run(
                 continues=continues,
                 upstream=upstream,
                 next_attempt_at=Now(),
+                epoch=deployment.epoch,
                 start_cursor=begin.cursor,
                 cursor=begin.cursor,
                 scope=begin.scope,

@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from integrations.domain.lifecycle import RunState
 from integrations.models import DeadLetter, Run
+from integrations.models.dead_letter import in_unsettled_batch
 from monitoring.domain.health import PROCESS_SILENT_AFTER_SECONDS
 from monitoring.models import Heartbeat
 from monitoring.models.heartbeat import ProcessKind
@@ -53,7 +54,8 @@ def _records() -> CounterMetricFamily:
 
 def _dead_letters() -> GaugeMetricFamily:
     family = GaugeMetricFamily("signalbox_dead_letters", "Dead letters by state.", labels=["state"])
-    for state, count in DeadLetter.objects.values_list("state").annotate(count=Count("id")).order_by():
+    counted = DeadLetter.objects.exclude(in_unsettled_batch())
+    for state, count in counted.values_list("state").annotate(count=Count("id")).order_by():
         family.add_metric([state], count)
     return family
 

@@ -9,9 +9,9 @@ import pytest
 
 from accounts.errors import Conflict
 from integrations.domain.guarantee import Guarantee
-from integrations.domain.lifecycle import DeadLetterState, RunState, Trigger
-from integrations.models import BatchIntent, DeadLetter, Run, UncertainBatch
-from integrations.services import dead_letters, intents
+from integrations.domain.lifecycle import BatchState, DeadLetterState, RunState, Trigger
+from integrations.models import BatchIntent, DeadLetter, Event, Run, RunBatch, UncertainBatch
+from integrations.services import dead_letters, integrations, intents
 from integrations.services.continuation import continue_run
 from tests.faults.hostile import HostileServer
 from tests.faults.remote_world import RESULTS, Remote
@@ -80,6 +80,27 @@ def test_a_new_full_run_reads_and_sends_all_again(
     assert not BatchIntent.objects.exists()
     with pytest.raises(Conflict, match="has read this stream since"):
         continue_run(run=failed, user=None)
+
+
+@pytest.mark.parametrize(
+    ("guarantee", "doubtful"),
+    [(Guarantee.IDEMPOTENCY_KEY, 10), (Guarantee.UPSERT_VERSIONED, 0), (Guarantee.APPEND_ONLY, 6)],
+)
+def test_after_a_reset_it_is_closed_and_what_may_be_there_twice_is_marked(
+    remote_of: Callable[..., Remote], source: World, hostile_server: HostileServer, guarantee: Guarantee, doubtful: int
+) -> None:
+    remote = remote_of(guarantee, rules=ONE_TRY, flow=INCREMENTAL)
+    source.rows = rows(20)
+    failed = fails(remote, hostile_server)
+    integrations.reset_checkpoint(deployment=remote.deployment, reason="read it all again")
+    run = remote.work(remote.start())
+    assert (run.state, run.read, marked()) == (RunState.SUCCEEDED, 20, doubtful)
+    assert not BatchIntent.objects.exists()
+    assert not RunBatch.objects.filter(state=BatchState.PREPARED).exists()
+    kind = "run.uncertain" if doubtful else "run.superseded"
+    assert "checkpoint was reset" in Event.objects.get(run_id=failed.pk, kind=kind).message or doubtful
+    failed.refresh_from_db()
+    assert failed.has_warnings is bool(doubtful)
 
 
 @pytest.mark.parametrize("guarantee", ALL)
