@@ -22,6 +22,6 @@ class ApprovalState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-def may_decide(*, asker: UUID | None, decider: UUID | None) -> bool:
-    """A second person decides: somebody who is known, and not who asked."""
-    return decider is not None and decider != asker
+def may_decide(*, asker: UUID | None, author: UUID | None, decider: UUID | None) -> bool:
+    """A second person decides: somebody who is known, and neither who asked nor who wrote what is asked for."""
+    return decider is not None and decider not in (asker, author)

@@ -24,7 +24,12 @@ class RuleRow:
 
 
 class PolicyForm(forms.Form):
-    """Name, description, whether it is the default, and the rules by their own names."""
+    """Name, description, whether it is the default, and the rules by their own names.
+
+    `revision` is that of the policy when the page was opened.
+    """
+
+    revision = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput())
 
     name = forms.CharField(max_length=80, widget=forms.TextInput(attrs={"autocomplete": "off"}))
     description = forms.CharField(max_length=300, required=False, help_text="What it is for.")
@@ -77,6 +82,6 @@ class EffectiveForm(forms.Form):
 
 def initial_of(policy: Policy) -> dict[str, Any]:
     """What the form shows of a stored policy."""
-    about = {"name": policy.name, "description": policy.description, "is_default": policy.is_default}
+    about = {name: getattr(policy, name) for name in ("name", "description", "is_default", "revision")}
     values = {name: initial_value(RULES[name], value) for name, value in policy.rules.items() if name in RULES}
     return {**about, **values, **{name + LIMIT: True for name in policy.limits}}

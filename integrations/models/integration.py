@@ -80,13 +80,15 @@ class Deployment(WorkspaceModel):
 
     `fence` rises with every claim of any of its runs, so that a destination can refuse whoever claimed earlier.
     `cursor` is where an incremental read goes on; `epoch` rises when a person resets it. `source_columns` are the
-    source's columns as they were last known and accepted: name to type.
+    source's columns as they were last known and accepted: name to type. `is_approved` is false until a second person
+    has approved the first version, where the policy asks for one: nothing runs before that.
     """
 
     integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="deployments")
     environment = models.CharField(max_length=20, choices=Environment.choices, default=Environment.PRODUCTION)
     version = models.ForeignKey(IntegrationVersion, on_delete=models.PROTECT, related_name="deployments")
     enabled = models.BooleanField(default=True)
+    is_approved = models.BooleanField(default=True, db_default=True)
     fence = models.BigIntegerField(default=0)
     epoch = models.PositiveIntegerField(default=0)
     cursor = models.JSONField(null=True, blank=True)

@@ -10,7 +10,8 @@ from integrations.models.base import WorkspaceManager, WorkspaceModel
 class Policy(WorkspaceModel):
     """Rules by name, e.g. {"retry.attempts": 5}; `limits` names those that a lower level may only tighten.
 
-    The default policy applies to the whole workspace.
+    The default policy applies to the whole workspace. `revision` rises with each change, so that nobody overwrites
+    what they have not seen.
     """
 
     name = models.CharField(max_length=80)
@@ -18,6 +19,7 @@ class Policy(WorkspaceModel):
     rules = models.JSONField(default=dict)
     limits = models.JSONField(default=list, db_default=models.Value([], models.JSONField()))
     is_default = models.BooleanField(default=False)
+    revision = models.PositiveIntegerField(default=1, db_default=1)
     updated_at = models.DateTimeField(auto_now=True)
 
     objects = WorkspaceManager["Policy"]()

@@ -16,12 +16,15 @@ from integrations.services.policy_places import default_of, laid_over
 def needs_second_person(deployment: Deployment, version: IntegrationVersion | None = None) -> bool:
     """Whether a new version of it becomes active only when another member approves.
 
-    So it is where the policy of any end says so: of what is active, and of the version that would be.
+    So it is where the policy of any end says so: of what is active, and of the version that would be. Production is
+    what is deployed there, and whatever writes to it.
     """
-    if deployment.environment != Environment.PRODUCTION:
+    versions = [each for each in (deployment.version, version) if each]
+    written = (each.destination.environment for each in versions)
+    if Environment.PRODUCTION not in (deployment.environment, *written):
         return False
     default = default_of(deployment.workspace)
-    ends = {end for each in (deployment.version, version) if each for end in (each.source, each.destination)}
+    ends = {end for each in versions for end in (each.source, each.destination)}
     return any(laid_over(default, end, deployment.integration).is_on(RULE) for end in ends)
 
 
@@ -42,5 +45,6 @@ def refuse_unapproved(deployment: Deployment, version: IntegrationVersion, appro
         and approval.state == ApprovalState.APPROVED
         and (approval.deployment_id, approval.version_id) == (deployment.pk, version.pk)
     )
-    if not is_approved and deployment.version_id != version.pk and needs_second_person(deployment, version):
+    is_active = deployment.is_approved and deployment.version_id == version.pk
+    if not is_approved and not is_active and needs_second_person(deployment, version):
         raise Conflict(APPROVAL_NEEDED, f"Version {version.number} becomes active when another member approves it.")

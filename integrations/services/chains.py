@@ -92,8 +92,9 @@ def _start(start: ChainStart) -> bool:
         with transaction.atomic():
             if not ChainStart.objects.filter(pk=start.pk).delete()[0]:
                 return False
-            if not deployment.enabled:
-                _append(start, "chain.left_out", "It is switched off, so it does not start after", "warning")
+            if not deployment.enabled or not deployment.is_approved:
+                why = "It waits for approval" if deployment.enabled else "It is switched off"
+                _append(start, "chain.left_out", f"{why}, so it does not start after", "warning")
                 return False
             start_run(deployment=deployment, trigger=Trigger.CHAIN, upstream=start.upstream_run)
     except Conflict:

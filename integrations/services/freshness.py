@@ -79,7 +79,7 @@ def _judge(judged: _Judged, now: datetime) -> bool:
     since = stale_since(
         last_success=judged.last_success,
         created_at=deployment.created_at,
-        longest_minutes=longest if deployment.enabled else 0,
+        longest_minutes=longest if deployment.enabled and deployment.is_approved else 0,
         now=now,
     )
     _note_budget(judged, now)

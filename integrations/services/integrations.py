@@ -32,10 +32,12 @@ from integrations.models import (
     SchemaChange,
 )
 from integrations.models.integration import ReadMode
-from integrations.services.approval_rules import refuse_other_policy, refuse_unapproved
+from integrations.services.approval_asking import ask
+from integrations.services.approval_rules import needs_second_person, refuse_other_policy, refuse_unapproved
 from integrations.services.schedules import count_anew
 
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_ACTIVATED = ["version", "is_approved", "cursor", "cursor_at", "epoch", "source_columns", "updated_at"]
 NAME_RULE = "Use lower-case letters, digits and hyphens, e.g. orders-to-warehouse."
 
 
@@ -59,7 +61,10 @@ class Flow:
 def create_integration(
     *, workspace: Workspace, name: str, description: str, flow: Flow, user: User | None, policy: Policy | None = None
 ) -> Integration:
-    """Create an integration with its first version, active in the destination's environment."""
+    """Create an integration with its first version, active in the destination's environment.
+
+    Where the policy asks for a second person there, the version waits for the approval that this asks for.
+    """
     _check_name(name)
     check_flow(flow)
     try:
@@ -68,10 +73,14 @@ def create_integration(
                 workspace=workspace, name=name, description=description, policy=policy, created_by=user
             )
             version = _add_version(integration, flow, number=1, user=user)
-            Deployment.objects.create(
+            deployment = Deployment(
                 workspace=workspace, integration=integration, version=version, environment=flow.destination.environment
             )
+            deployment.is_approved = not needs_second_person(deployment)
+            deployment.save()
             _tell(integration, "integration.created", after={"name": name, "version": 1, "flow": flow_values(version)})
+            if not deployment.is_approved:
+                ask(deployment=deployment, version=version, user=user)
     except IntegrityError as error:
         raise Conflict(NAME_TAKEN, f"There is already an integration “{name}”.", fields={"name": "Taken."}) from error
     return integration
@@ -104,18 +113,20 @@ def activate_version(
     refuse_unapproved(deployment, version, approval)
     with transaction.atomic():
         locked = Deployment.objects.select_for_update().select_related("version").get(pk=deployment.pk)
-        before = locked.version
+        before, was_approved = locked.version, locked.is_approved
         if before.reads != version.reads:
             _refuse_active(locked)
             locked.cursor, locked.cursor_at, locked.epoch = None, None, locked.epoch + 1
         if (before.source_id, before.source_stream) != (version.source_id, version.source_stream):
             _forget_columns(locked)
-        locked.version = version
-        locked.save(update_fields=["version", "cursor", "cursor_at", "epoch", "source_columns", "updated_at"])
+        locked.version, locked.is_approved = version, True
+        locked.save(update_fields=_ACTIVATED)
+        if not was_approved:
+            count_anew(locked)
         _tell(
             locked.integration,
             "integration.version_activated",
-            before={"version": before.number},
+            before={"version": before.number if was_approved else None},
             after={"version": version.number, "environment": locked.environment},
         )
     return locked

@@ -14,8 +14,10 @@ from integrations import events
 from integrations.connectors.base import Limits
 from integrations.domain import policy as rules_of
 from integrations.domain.policy import EffectivePolicy, Spot, Value
+from integrations.errors import POLICY_CHANGED
 from integrations.models import ApprovalRequest, Connector, Integration, Policy
 from integrations.services.policy_approval import refuse_unapproved_change
+from integrations.services.policy_changes import changes_since, values_of
 from integrations.services.policy_masks import mask_problems
 from integrations.services.policy_places import Proposal, default_of, laid_over, problems_in_places
 
@@ -34,33 +36,81 @@ def save_policy(
     is_default: bool = False,
     approval: ApprovalRequest | None = None,
 ) -> Policy:
-    """Create a policy, or change the given one.
+    """Create a policy, or change the given one; its `revision` is the one that the change was made from.
 
     Raises Invalid, at the fields, for a rule that does not exist, is out of bounds, would do nothing where the policy
-    holds, contradicts another, or loosens an upper level's limit. Raises Conflict (`approval_needed`) where it changes
-    what holds in production under a policy that asks for a second person, and `approval` is not theirs.
+    holds, contradicts another, or loosens an upper level's limit. Raises Conflict: `policy_changed` where somebody has
+    changed it since that revision; `approval_needed` where it changes what holds in production under a policy that asks
+    for a second person, and `approval` is not theirs.
     """
-    proposal = Proposal(workspace, policy, name.strip(), dict(rules), frozenset(limits), is_default)
+    seen = policy.revision if policy else None
+    proposal = Proposal(workspace, policy, name.strip(), dict(rules), frozenset(limits), is_default, seen)
+    refuse_changed(proposal)
     problems = problems_with(proposal)
     if problems:
         raise Invalid(INPUT_INVALID, "The policy cannot be saved.", fields=problems)
     refuse_unapproved_change(proposal, approval)
-    before = _as_values(policy) if policy else None
+    before = values_of(policy) if policy else None
     changed = policy or Policy(workspace=workspace)
     changed.name, changed.description = proposal.name, description
     changed.rules, changed.limits = proposal.rules, sorted(proposal.limits)
     try:
         with transaction.atomic():
+            if policy:
+                changed.revision = _take(proposal)
             if is_default:
-                Policy.objects.filter(workspace=workspace, is_default=True).exclude(pk=changed.pk).update(
-                    is_default=False
-                )
+                _demote_others(changed)
             changed.is_default = is_default
             changed.save()
-            _tell(changed, "policy.changed" if before else "policy.created", before=before, after=_as_values(changed))
+            _tell(changed, "policy.changed" if before else "policy.created", before=before, after=values_of(changed))
     except IntegrityError as error:
-        raise Conflict(NAME_TAKEN, f"There is already a policy “{name}”.") from error
+        raise _taken(changed) from error
     return changed
+
+
+def refuse_changed(proposal: Proposal) -> None:
+    """Raise Conflict (`policy_changed`) where the policy is not as it was when the change was begun."""
+    policy = proposal.policy
+    if policy is not None and not Policy.objects.filter(pk=policy.pk, revision=proposal.revision or 0).exists():
+        raise _changed(policy, proposal.revision or 0)
+
+
+def _take(proposal: Proposal) -> int:
+    """Count the change; of two that were begun from one revision, one alone gets through."""
+    policy, seen = proposal.policy, proposal.revision or 0
+    if policy is None or not Policy.objects.filter(pk=policy.pk, revision=seen).update(revision=seen + 1):
+        raise _changed(policy, seen)
+    return seen + 1
+
+
+def _changed(policy: Policy | None, seen: int) -> Conflict:
+    changes = changes_since(policy, seen) if policy else []
+    told = " ".join(f"{each.by} changed it meanwhile: {each.sentence}." for each in changes)
+    current = Policy.objects.filter(pk=policy.pk).values_list("revision", flat=True).first() if policy else None
+    if current is None:
+        told = "It was deleted meanwhile."
+    name = policy.name if policy else ""
+    return Conflict(POLICY_CHANGED, f"“{name}” is not as it was when you began. {told}".strip(), revision=current)
+
+
+def _taken(policy: Policy) -> Conflict:
+    """What a refused row means: its name is another's, or another became the default at the same moment."""
+    if Policy.objects.of(policy.workspace).filter(name=policy.name).exclude(pk=policy.pk).exists():
+        return Conflict(NAME_TAKEN, f"There is already a policy “{policy.name}”.")
+    return Conflict(
+        STATE_CONFLICT,
+        "Another policy became the default of the workspace at the same moment.",
+        what_to_do="Save again: this one takes its place.",
+    )
+
+
+def _demote_others(policy: Policy) -> None:
+    """There is one default: another policy's turn is over, which is a change of that one."""
+    for old in Policy.objects.of(policy.workspace).filter(is_default=True).exclude(pk=policy.pk):
+        before = values_of(old)
+        old.is_default, old.revision = False, old.revision + 1
+        old.save(update_fields=["is_default", "revision", "updated_at"])
+        _tell(old, "policy.changed", before=before, after=values_of(old))
 
 
 def problems_with(proposal: Proposal) -> dict[str, str]:
@@ -101,7 +151,7 @@ def delete_policy(*, policy: Policy) -> None:
         )
     refuse_unapproved_change(Proposal(policy.workspace, policy, policy.name, {}, frozenset(), is_default=False), None)
     with transaction.atomic():
-        _tell(policy, "policy.deleted", before=_as_values(policy))
+        _tell(policy, "policy.deleted", before=values_of(policy))
         policy.delete()
 
 
@@ -135,10 +185,6 @@ def awaited(limits: Limits) -> Limits:
         read_timeout_seconds=min(limits.read_timeout_seconds, AWAITED_SECONDS),
         max_pages=min(limits.max_pages, AWAITED_PAGES),
     )
-
-
-def _as_values(policy: Policy) -> dict[str, object]:
-    return {"name": policy.name, "rules": policy.rules, "limits": policy.limits, "is_default": policy.is_default}
 
 
 def _tell(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.db.models import Q
+
 from accounts.errors import Conflict
 from integrations.domain.approval import ApprovalState
 from integrations.errors import APPROVAL_NEEDED
@@ -20,6 +22,7 @@ def change_of(proposal: Proposal, description: str) -> dict[str, object]:
         "rules": proposal.rules,
         "limits": sorted(proposal.limits),
         "is_default": proposal.is_default,
+        "revision": proposal.revision,
     }
 
 
@@ -44,7 +47,8 @@ def _production_under(proposal: Proposal) -> str:
     """The first integration in production that asks for a second person and for which a value would change."""
     default = default_of(proposal.workspace)
     related = ("integration__policy", "version__source__policy", "version__destination__policy")
-    rows = Deployment.objects.of(proposal.workspace).filter(environment=Environment.PRODUCTION)
+    in_production = Q(environment=Environment.PRODUCTION) | Q(version__destination__environment=Environment.PRODUCTION)
+    rows = Deployment.objects.of(proposal.workspace).filter(in_production)
     for each in rows.select_related(*related).order_by("integration__name"):
         ends, integration = (each.version.source, each.version.destination), each.integration
         if not any(laid_over(default, end, integration).is_on(RULE) for end in ends):

@@ -23,7 +23,7 @@ _seen: ContextVar[dict[UUID, Policy | None] | None] = ContextVar("seen_policies"
 
 @dataclass(frozen=True)
 class Proposal:
-    """A policy as somebody wants to save it; `policy` is the stored one, where there is one."""
+    """A policy as somebody wants to save it; `policy` is the stored one, where there is one, as of `revision`."""
 
     workspace: Workspace
     policy: Policy | None
@@ -31,6 +31,7 @@ class Proposal:
     rules: dict[str, Value]
     limits: frozenset[str]
     is_default: bool
+    revision: int | None = None
 
     def level(self, level: str) -> Level:
         return Level(level, self.name, self.rules, self.limits)

@@ -20,6 +20,7 @@ from integrations.domain.lifecycle import ACTIVE_STATES, DeadLetterState, Outcom
 from integrations.hints import hint
 from integrations.models import DeadLetter, Deployment, Run, RunBatch
 from integrations.models.integration import ReadMode
+from integrations.services.approval_holds import refuse_held
 from integrations.services.clock import id_by_database_clock
 from integrations.services.maintenance import hold_of
 
@@ -50,6 +51,7 @@ def start_run(
     A run begins where `continues` stopped, else at `begin`, else at what is next to read.
     """
     _refuse_switched_off(deployment, trigger)
+    refuse_held(deployment)
     begin = _begin_of(deployment, continues, begin)
     try:
         with transaction.atomic():

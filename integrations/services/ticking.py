@@ -50,6 +50,7 @@ def tick() -> int:
 def _due(now: datetime) -> QuerySet[Schedule]:
     active = Run.objects.filter(deployment=OuterRef("deployment"), parent=None, state__in=ACTIVE_STATES)
     rows = Schedule.objects.filter(enabled=True, deployment__enabled=True, next_due_at__lte=now)
+    rows = rows.filter(deployment__is_approved=True)
     # Those that wait for a run to end would otherwise be the first of every tick, and soon the only ones.
     rows = rows.annotate(is_busy=Exists(active)).exclude(waits_since__isnull=False, is_busy=True)
     policies = [f"deployment__{name}" for name in POLICIES]

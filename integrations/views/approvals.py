@@ -14,9 +14,10 @@ from accounts.errors import SignalboxError
 from accounts.permissions import workspace_view
 from accounts.requests import WorkspaceRequest
 from integrations.domain.approval import ApprovalKind, ApprovalState
-from integrations.domain.policy import RULES
 from integrations.models import ApprovalRequest
 from integrations.services import approvals
+from integrations.services.approval_holds import approvers_of, members_of, named
+from integrations.services.policy_changes import differences, values_of
 
 DECIDED_SHOWN = 30
 _RELATED = (
@@ -36,8 +37,12 @@ _WORDS = {"approve": "approved: it is done", "decline": "declined", "withdraw": 
 def approval_list(request: WorkspaceRequest) -> HttpResponse:
     """What waits, the oldest first, and the last decisions; the live part alone for htmx."""
     rows = ApprovalRequest.objects.of(request.workspace).select_related(*_RELATED)
+    members = members_of(request.workspace)
     context = {
-        "waiting": [(each, changes_of(each)) for each in rows.filter(state=ApprovalState.OPEN).order_by("id")],
+        "waiting": [
+            (each, changes_of(each), named(approvers_of(each, members)))
+            for each in rows.filter(state=ApprovalState.OPEN).order_by("id")
+        ],
         "decided": list(rows.exclude(state=ApprovalState.OPEN)[:DECIDED_SHOWN]),
     }
     partial = request.htmx and not request.htmx.history_restore_request
@@ -48,14 +53,7 @@ def changes_of(asked: ApprovalRequest) -> list[str]:
     """What a policy's request would change, rule by rule."""
     if asked.kind != ApprovalKind.POLICY:
         return []
-    before = asked.policy.rules if asked.policy else {}
-    after = asked.change["rules"]
-    lines = []
-    for name, rule in RULES.items():
-        was, would = (rule.shown(side[name]) if name in side else "inherited" for side in (before, after))
-        if was != would:
-            lines.append(f"{rule.label}: {was} \N{RIGHTWARDS ARROW} {would}")
-    return lines
+    return differences(values_of(asked.policy) if asked.policy else {}, asked.change)
 
 
 @require_POST

@@ -23,6 +23,7 @@ from integrations.domain.misfire import starts
 from integrations.domain.policy import SECTIONS, EffectiveRule
 from integrations.forms.integration_rules import rows_of_mapping
 from integrations.models import Connector, DeadLetter, Deployment, IntegrationVersion, Run, Schedule, SchemaChange
+from integrations.services.approval_holds import held_of
 from integrations.services.chains import chains_of
 from integrations.services.clock import database_now
 from integrations.services.freshness import error_budget
@@ -151,7 +152,13 @@ def schedule_of(deployment: Deployment) -> Schedule | None:
 
 
 def _context(deployment: Deployment, tab: str) -> dict[str, Any]:
-    return {"deployment": deployment, "integration": deployment.integration, "tab": tab, "version": deployment.version}
+    return {
+        "deployment": deployment,
+        "integration": deployment.integration,
+        "tab": tab,
+        "version": deployment.version,
+        "held": held_of(deployment),
+    }
 
 
 def _flow_context(deployment: Deployment, runs: list[Run]) -> dict[str, Any]:
@@ -160,7 +167,7 @@ def _flow_context(deployment: Deployment, runs: list[Run]) -> dict[str, Any]:
     if version.read_mode == "incremental":
         reads += f" by {version.cursor_field or 'its own cursor'}"
     guarantee = guarantee_of(version)
-    is_due = schedule is not None and schedule.enabled and deployment.enabled
+    is_due = schedule is not None and schedule.enabled and deployment.enabled and deployment.is_approved
     return {
         "source": _end(version.source, reads),
         "destination": _end(version.destination, f"{version.destination_stream} · {version.write_mode}"),

@@ -25,8 +25,9 @@ from integrations.forms.integration_rules import (
     rows_of_mapping,
     rows_of_post,
 )
-from integrations.models import Deployment, IntegrationVersion, Schedule
+from integrations.models import Deployment, Integration, IntegrationVersion, Schedule
 from integrations.services import integration_editor as services
+from integrations.services.approval_holds import held_of
 from integrations.services.integrations import Flow
 from integrations.views.integrations_detail import deployment_of, version_of
 from integrations.views.integrations_notes import Sheet, checked_sheet, sheet_of
@@ -65,7 +66,7 @@ def integration_create(request: WorkspaceRequest) -> HttpResponse:
         except (Invalid, Conflict) as error:
             _say(editor, error)
         else:
-            messages.success(request, f"{made.name} is ready. Start a run to move the first records.")
+            messages.success(request, _made_words(made))
             return redirect("integration-detail", request.workspace.slug, made.pk)
     return _page(request, editor)
 
@@ -167,6 +168,12 @@ def _say(editor: Editor, error: Invalid | Conflict) -> None:
 
 def _newest(deployment: Deployment) -> int:
     return IntegrationVersion.objects.filter(integration=deployment.integration_id).values_list("number", flat=True)[0]
+
+
+def _made_words(made: Integration) -> str:
+    if held := held_of(made.deployments.get()):
+        return f"{made.name} is saved. {held.sentence} {held.what_to_do}"
+    return f"{made.name} is ready. Start a run to move the first records."
 
 
 def _saved_words(saved: services.Saved) -> str:

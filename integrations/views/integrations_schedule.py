@@ -19,6 +19,7 @@ from integrations.domain.misfire import Plan, starts
 from integrations.forms.schedule import MISFIRES, ChainForm, SchedulePageForm, plan_initial
 from integrations.models import Chain, Deployment, Event
 from integrations.services import chains, schedules
+from integrations.services.approval_holds import held_of
 from integrations.services.clock import database_now
 from integrations.views.integrations_detail import deployment_of, schedule_of
 from integrations.views.integrations_words import schedule_words
@@ -108,7 +109,7 @@ def _page(
     chain_form: ChainForm | None = None,
 ) -> HttpResponse:
     stored = schedule_of(deployment)
-    is_due = stored is not None and stored.enabled and deployment.enabled
+    is_due = stored is not None and stored.enabled and deployment.enabled and deployment.is_approved
     plan = schedules.plan_of(stored) if stored else None
     context = {
         "deployment": deployment, "integration": deployment.integration, "version": deployment.version,
@@ -117,7 +118,7 @@ def _page(
         "window_words": [words_of(window) for window in plan.blackout.windows] if plan else [],
         "form": form or SchedulePageForm(initial=plan_initial(stored)),
         "chain_form": chain_form or ChainForm(deployment=deployment),
-        "notes": _notes(deployment),
+        "notes": _notes(deployment), "held": held_of(deployment),
         **_times_of(form.plan if form is not None else plan if is_due else None), **chains.chains_of(deployment),
     }  # fmt: skip
     status = 400 if (form is not None or chain_form is not None) else 200

@@ -16,6 +16,7 @@ from integrations.domain.mapping import FieldRule, Mapping
 from integrations.models import IntegrationVersion
 from integrations.models.approval import ApprovalRequest
 from integrations.services import integrations as services
+from integrations.services.approval_holds import held_of
 from integrations.services.approvals import activate_or_ask
 from integrations.services.differences import difference_of
 from integrations.views.integrations_detail import deployment_of, version_of
@@ -54,6 +55,8 @@ def version_list(request: WorkspaceRequest, integration_id: object) -> HttpRespo
         "version": deployment.version,
         "tab": "versions",
         "versions": found[:PAGE],
+        "held": held_of(deployment),
+        "active": deployment.version_id if deployment.is_approved else None,
         "asked": ApprovalRequest.objects.filter(deployment=deployment, state=ApprovalState.OPEN)
         .values_list("version_id", flat=True)
         .first(),

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 from uuid import UUID
 
 from django.contrib import messages
 from django.db.models import Prefetch
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
-from accounts.errors import Conflict, Invalid
+from accounts.errors import NAME_TAKEN, Conflict, Invalid
 from accounts.permissions import workspace_view
 from accounts.requests import WorkspaceRequest
 from integrations.domain import policy as rules_of
 from integrations.domain.policy import EffectivePolicy
-from integrations.errors import APPROVAL_NEEDED
+from integrations.errors import APPROVAL_NEEDED, POLICY_CHANGED
 from integrations.forms.connector_filter import NamedFilterForm
 from integrations.forms.policy import EffectiveForm, PolicyForm, initial_of
 from integrations.models import Connector, Integration, Policy
-from integrations.services import approvals
 from integrations.services import policies as services
+from integrations.services.approval_asking import ask_for_policy
 from integrations.services.policy_actions import last_actions
+from integrations.services.policy_changes import PolicyChange, changes_since
 from integrations.services.policy_places import default_of, level_of
 from integrations.views.deletion import confirm_deletion
 from integrations.views.name_pages import page_by_name
@@ -112,37 +114,54 @@ def _edit(request: WorkspaceRequest, form: PolicyForm, policy: Policy | None) ->
     if request.method == "POST" and request.POST.get("action") == "simulate":
         return _shown(request, form, policy, trial_of(request.workspace, policy, form))
     if request.method == "POST" and form.is_valid():
-        data = form.cleaned_data
         try:
-            saved = services.save_policy(
-                workspace=request.workspace,
-                policy=policy,
-                name=data["name"],
-                description=data["description"],
-                rules=form.rules(),
-                limits=form.limits(),
-                is_default=data["is_default"],
-            )
+            saved = _save(request, form, policy)
         except Invalid as error:
             form.say(error.fields)
         except Conflict as error:
-            if error.code == APPROVAL_NEEDED and _is_asked(request, form, policy):
-                return redirect("approval-list", request.workspace.slug)
-            if error.code != APPROVAL_NEEDED:
-                form.add_error("name", str(error))
+            return _refused(request, form, policy, error)
         else:
             messages.success(request, f"{saved.name} is saved. It holds from the next slice of every run under it.")
             return redirect("policy-detail", request.workspace.slug, saved.pk)
     return _shown(request, form, policy)
 
 
+def _save(request: WorkspaceRequest, form: PolicyForm, policy: Policy | None) -> Policy:
+    data = form.cleaned_data
+    if policy is not None:
+        policy.revision = data["revision"] or policy.revision
+    return services.save_policy(
+        workspace=request.workspace,
+        policy=policy,
+        name=data["name"],
+        description=data["description"],
+        rules=form.rules(),
+        limits=form.limits(),
+        is_default=data["is_default"],
+    )
+
+
+def _refused(request: WorkspaceRequest, form: PolicyForm, policy: Policy | None, error: Conflict) -> HttpResponse:
+    """What becomes of a save that the state of things does not allow; what was typed stands in the form."""
+    if error.code == APPROVAL_NEEDED:
+        if _is_asked(request, form, policy):
+            return redirect("approval-list", request.workspace.slug)
+        return _shown(request, form, policy)
+    if error.code != POLICY_CHANGED or policy is None:
+        form.add_error("name" if error.code == NAME_TAKEN else "is_default", str(error))
+        return _shown(request, form, policy)
+    # A second save goes over what was changed meanwhile; the person has been told.
+    posted = cast(QueryDict, form.data).copy()
+    posted["revision"] = str(error.detail["revision"])
+    form.data = posted
+    return _shown(request, form, policy, changes=changes_since(policy, policy.revision))
+
+
 def _is_asked(request: WorkspaceRequest, form: PolicyForm, policy: Policy | None) -> bool:
     """Ask for the approval that the change needs; a refusal stands in the form."""
     proposal = proposal_of(request.workspace, policy, form)
     try:
-        asked = approvals.ask_for_policy(
-            proposal=proposal, description=form.cleaned_data["description"], user=request.user
-        )
+        asked = ask_for_policy(proposal=proposal, description=form.cleaned_data["description"], user=request.user)
     except Conflict as error:
         form.add_error(None, str(error))
         return False
@@ -151,20 +170,25 @@ def _is_asked(request: WorkspaceRequest, form: PolicyForm, policy: Policy | None
 
 
 def _shown(
-    request: WorkspaceRequest, form: PolicyForm, policy: Policy | None, trial: Trial | None = None
+    request: WorkspaceRequest,
+    form: PolicyForm,
+    policy: Policy | None,
+    trial: Trial | None = None,
+    changes: Sequence[PolicyChange] = (),
 ) -> HttpResponse:
-    """The page; for htmx, which tries the form, the trial alone."""
+    """The page, with what others changed meanwhile; for htmx, which tries the form, the trial alone."""
     if trial and request.htmx:
         return render(request, "integrations/_policy_simulation.html", {"trial": trial})
     stored = _policy_of(request, policy.pk) if policy else None
-    context: dict[str, Any] = {"form": form, "policy": stored, "trial": trial}  # what templates see
+    context: dict[str, Any] = {"form": form, "policy": stored, "trial": trial, "changes": changes}  # templates
     if stored:
         context |= {
             "connectors": stored.connectors.order_by("name"),
             "integrations": stored.integrations.order_by("name"),
         }
         context["rules"] = rules_set(stored)
-    return render(request, "integrations/policy_form.html", context, status=400 if form.errors else 200)
+    status = 409 if changes else 400 if form.errors else 200
+    return render(request, "integrations/policy_form.html", context, status=status)
 
 
 def _inherited(request: WorkspaceRequest, policy: Policy | None) -> EffectivePolicy:

@@ -44,9 +44,9 @@ class Trial:
 def proposal_of(workspace: Workspace, policy: Policy | None, form: PolicyForm) -> Proposal:
     """What a valid form proposes."""
     data = form.cleaned_data
-    return Proposal(
-        workspace, policy, data["name"].strip(), form.rules(), frozenset(form.limits()), is_default=data["is_default"]
-    )
+    revision = (data["revision"] or policy.revision) if policy else None
+    limits = frozenset(form.limits())
+    return Proposal(workspace, policy, data["name"].strip(), form.rules(), limits, data["is_default"], revision)
 
 
 def trial_of(workspace: Workspace, policy: Policy | None, form: PolicyForm) -> Trial:

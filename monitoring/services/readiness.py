@@ -44,5 +44,6 @@ def _processes(kind: str) -> Finding:
 
 
 def _schedule_lag_seconds() -> float:
-    oldest = Schedule.objects.filter(enabled=True, deployment__enabled=True).aggregate(due=Min("next_due_at"))["due"]
+    due = Schedule.objects.filter(enabled=True, deployment__enabled=True, deployment__is_approved=True)
+    oldest = due.aggregate(due=Min("next_due_at"))["due"]
     return max(0.0, (timezone.now() - oldest).total_seconds()) if oldest else 0.0

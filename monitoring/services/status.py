@@ -56,7 +56,7 @@ _OF_CHECK = {"ok": ("ok", "healthy"), "failed": ("bad", "failing"), "unknown": (
 
 def status_of(workspace: Workspace) -> Status:
     """Read the page in a fixed number of queries."""
-    integrations = [_integration(deployment) for deployment in _deployments(workspace)]
+    integrations = [_integration(deployment) for deployment in deployments_with_last_state(workspace)]
     connectors = _connectors(workspace)
     workers = [_process(kind) for kind in (ProcessKind.WORKER, ProcessKind.SCHEDULER)]
     recent = Run.objects.of(workspace).select_related("deployment__integration").order_by("-id")[:LAST_RUNS]
@@ -65,15 +65,18 @@ def status_of(workspace: Workspace) -> Status:
     return Status(integrations, connectors, workers, runs, verdict, sentence)
 
 
-def _deployments(workspace: Workspace) -> QuerySet[Deployment]:
-    """Each deployment with the state its last run ended in, and when the first of the runs that agree with it ended."""
+def deployments_with_last_state(workspace: Workspace) -> QuerySet[Deployment]:
+    """Each deployment with the run that ended last, its state, and when the first of the runs that agree with it ended.
+
+    They are `last_id`, `last_state` and `since`; `last_that_differed` is the run before those that agree.
+    """
     ended = Run.objects.filter(deployment=OuterRef("pk"), parent=None, finished_at__isnull=False).order_by("-id")
     differed = ended.exclude(state=OuterRef("last_state"))
     agreeing = ended.filter(id__gt=Coalesce(OuterRef("last_that_differed"), Value(UUID(int=0)))).order_by("id")
     return (
         Deployment.objects.of(workspace)
         .select_related("integration", "staleness")
-        .annotate(last_state=Subquery(ended.values("state")[:1]))
+        .annotate(last_state=Subquery(ended.values("state")[:1]), last_id=Subquery(ended.values("id")[:1]))
         .annotate(last_that_differed=Subquery(differed.values("id")[:1]))
         .annotate(since=Subquery(agreeing.values("finished_at")[:1]))
         .order_by("integration__name")
@@ -98,6 +101,8 @@ def _integration(deployment: Deployment) -> Line:
     name = deployment.integration.name
     if not deployment.enabled:
         return Line(name, "idle", "switched off", deployment.updated_at)
+    if not deployment.is_approved:
+        return Line(name, "idle", "waits for approval", deployment.created_at)
     if deployment.last_state is None:  # type: ignore[attr-defined]  # annotated above
         return Line(name, "idle", "never ran", deployment.created_at)
     state, word = _OF_RUN[RunState(deployment.last_state)]  # type: ignore[attr-defined]  # annotated above

@@ -123,3 +123,13 @@ def test_a_lower_level_may_tighten_a_limit_and_not_loosen_it(api: Api, flow: Flo
     rule = effective(api, connector=flow.source)["retry.attempts"]
     assert (rule["value"], rule["asked"]["value"]) == (2, 3)
     assert effective(api)["masking.fields"]["kind"] == "list"
+
+
+def test_a_change_from_an_older_revision_is_refused(api: Api) -> None:
+    path = f"policies/{api.made('policies/', PATIENT)['id']}/"
+    assert api.patch(path, {"description": "one", "revision": 1}).json()["revision"] == 2
+    document = problem(api.patch(path, {"description": "two", "revision": 1}), 409, "policy_changed")
+    assert "Description: none → one" in document["detail"]
+    problem(api.put(path, {"name": "Quick", "rules": {}, "revision": 1}), 409, "policy_changed")
+    assert api.patch(path, {"description": "two"}).json()["revision"] == 3
+    problem(api.post("policies/", {**PATIENT, "name": "Other", "revision": 1}), 400, "input_invalid")

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from accounts.errors import Conflict, Denied
-from accounts.models import AuditEntry
+from accounts.models import AuditEntry, Membership
 from accounts.request_context import Actor, acting_as
 from integrations.domain.approval import may_decide
 from integrations.models import (
@@ -60,10 +60,17 @@ ONE, OTHER = uuid4(), uuid4()
 
 
 @pytest.mark.parametrize(
-    ("asker", "decider", "may"), [(ONE, OTHER, True), (ONE, ONE, False), (ONE, None, False), (None, ONE, True)]
+    ("asker", "author", "decider", "may"),
+    [
+        (ONE, ONE, OTHER, True),
+        (ONE, ONE, ONE, False),
+        (ONE, None, None, False),
+        (None, None, ONE, True),
+        (ONE, OTHER, OTHER, False),
+    ],
 )
-def test_a_second_person_is_somebody_else(asker: Any, decider: Any, may: bool) -> None:
-    assert may_decide(asker=asker, decider=decider) is may
+def test_a_second_person_neither_asked_nor_wrote_it(asker: Any, author: Any, decider: Any, may: bool) -> None:
+    assert may_decide(asker=asker, author=author, decider=decider) is may
 
 
 def test_a_version_waits_until_another_member_approves(world: World, version: IntegrationVersion) -> None:
@@ -91,6 +98,29 @@ def test_nobody_approves_what_they_asked_for(world: World, version: IntegrationV
     with pytest.raises(Denied, match="second person"):
         decide(world, request, world.builder)
     assert deployment().version.number == 1
+
+
+def test_nobody_approves_what_they_wrote_and_another_asked_for(world: World, version: IntegrationVersion) -> None:
+    with acting_as(Actor(user=world.admin)):
+        request = approvals.activate_or_ask(deployment=deployment(), version=version, user=world.admin)
+    assert request is not None
+    assert "You wrote it" in page(world.builder, world.url("approvals/"))
+    with pytest.raises(Denied, match="not who wrote it"):
+        decide(world, request, world.builder)
+    assert decide(world, request, world.owner).state == "approved"
+
+
+def test_the_page_of_approvals_names_who_may_decide(world: World, version: IntegrationVersion) -> None:
+    asked(world, version)
+    shown = page(world.viewer, world.url("approvals/"))
+    assert f"May approve: {world.admin.display_name} or {world.owner.display_name}." in shown
+    Membership.objects.exclude(user=world.builder).update(role="viewer")
+    assert "Nobody else here may approve it" in page(world.viewer, world.url("approvals/"))
+
+
+def test_what_writes_to_production_waits_wherever_it_is_deployed(world: World, version: IntegrationVersion) -> None:
+    Deployment.objects.update(environment="staging")
+    assert asked(world, version).state == "open"
 
 
 def test_a_declined_version_does_not_become_active(world: World, version: IntegrationVersion) -> None:
@@ -151,7 +181,8 @@ def test_without_the_rule_or_out_of_production_nothing_waits(
     if change == "rule":
         Policy.objects.update(rules={})
     else:
-        Deployment.objects.update(environment="staging")
+        leave_production()
+    version = IntegrationVersion.objects.get(pk=version.pk)
     with acting_as(Actor(user=world.builder)):
         assert approvals.activate_or_ask(deployment=deployment(), version=version, user=world.builder) is None
     assert deployment().version.number == 2
@@ -181,6 +212,11 @@ def test_a_viewer_reads_and_does_not_decide(world: World, version: IntegrationVe
     post(signed_in(world.outsider), f"/w/{world.other.slug}/approvals/{request.pk}/decide/", {"decision": "x"}, 404)
 
 
+def leave_production() -> None:
+    Deployment.objects.update(environment="staging")
+    Connector.objects.update(environment="staging")
+
+
 def save(world: World, rules: dict[str, Any], **given: Any) -> Policy:
     policy = Policy.objects.get()
     with acting_as(Actor(user=world.owner)):
@@ -207,7 +243,7 @@ def test_a_policy_over_production_changes_when_a_second_person_approves(
 
 def test_what_changes_nothing_in_production_needs_nobody(world: World, version: IntegrationVersion) -> None:
     assert save(world, {"approval.activate": True, "retry.attempts": 5}).rules["retry.attempts"] == 5
-    Deployment.objects.update(environment="staging")
+    leave_production()
     assert save(world, {"approval.activate": False}).rules == {"approval.activate": False}
 
 

@@ -16,6 +16,7 @@ from integrations.domain.misfire import MOST_CATCH_UP
 from integrations.domain.schedule import ScheduleKind
 from integrations.models import Connector, Deployment, Integration, IntegrationVersion, Policy, Schedule
 from integrations.models.integration import ReadMode
+from integrations.services.approval_holds import held_of
 from integrations.services.guarantees import guarantee_of
 
 _VERSION = {
@@ -154,6 +155,15 @@ class ScheduleChangeSerializer(StrictSerializer):
         return attrs
 
 
+class HeldSerializer(serializers.Serializer[Any]):
+    """Why a deployment does not run yet, who may end that, and how."""
+
+    sentence = serializers.CharField()
+    what_to_do = serializers.CharField()
+    approval = serializers.UUIDField(source="request.pk", default=None, allow_null=True)
+    approvers = serializers.ListField(child=serializers.CharField(), help_text="The names of those who may approve it.")
+
+
 class DeploymentSerializer(serializers.ModelSerializer[Deployment]):
     """The active version. Its cursor is not shown: it can hold values of records."""
 
@@ -161,11 +171,20 @@ class DeploymentSerializer(serializers.ModelSerializer[Deployment]):
     source = RefSerializer(source="version.source", read_only=True)  # type: ignore[assignment]  # DRF takes declared fields off the class
     destination = RefSerializer(source="version.destination", read_only=True)
     schedule = serializers.SerializerMethodField()
+    held = serializers.SerializerMethodField(help_text="Why nothing of it runs yet; null where its version is active.")
 
     class Meta:
         model = Deployment
-        fields = ["environment", "version", "source", "destination", "enabled", "schedule", "cursor_at", "updated_at"]
+        fields = [
+            "environment", "version", "source", "destination", "enabled", "held", "schedule", "cursor_at", "updated_at",
+        ]  # fmt: skip
         read_only_fields = fields
+
+    @extend_schema_field(HeldSerializer(allow_null=True))
+    def get_held(self, deployment: Deployment) -> dict[str, Any] | None:
+        """The first version waits for a second person."""
+        held = held_of(deployment)
+        return HeldSerializer(held).data if held else None
 
     @extend_schema_field(ScheduleSerializer(allow_null=True))
     def get_schedule(self, deployment: Deployment) -> dict[str, Any] | None:

@@ -38,7 +38,7 @@ class PolicySerializer(serializers.ModelSerializer[Policy]):
 
     class Meta:
         model = Policy
-        fields = ["id", "name", "description", "rules", "limits", "is_default", "created_at", "updated_at"]
+        fields = ["id", "name", "description", "rules", "limits", "is_default", "revision", "created_at", "updated_at"]
         read_only_fields = fields
 
 
@@ -61,6 +61,17 @@ class PolicyChangeSerializer(StrictSerializer):
         child=serializers.CharField(max_length=80), default=list, max_length=200, help_text=_LIMITS
     )
     is_default = serializers.BooleanField(default=False, help_text="Applies to the whole workspace.")
+
+
+class PolicyReplaceSerializer(PolicyChangeSerializer):
+    """A policy to store in place of the one that is there."""
+
+    revision = serializers.IntegerField(
+        min_value=1,
+        required=False,
+        help_text="The one that the change was made from; where it is another by now: 409, policy_changed. "
+        "Left out, it is the one that is stored when the request comes.",
+    )
 
 
 class ProposalSerializer(StrictSerializer):

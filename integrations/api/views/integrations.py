@@ -40,7 +40,7 @@ class IntegrationView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictVi
 
     @extend_schema(request=shapes.IntegrationCreateSerializer, responses={201: shapes.IntegrationSerializer})
     def create(self, request: Request, workspace: str) -> Response:  # noqa: ARG002 - DRF passes the address
-        """Make an integration with its first version, which is active at once."""
+        """Make an integration with its first version: active at once, or `held` until a second person approves."""
         given = self.checked(shapes.IntegrationCreateSerializer)
         flow = Flow(**given.pop("version"))
         made = integrations.create_integration(workspace=self.workspace, flow=flow, user=self.person, **given)

@@ -19,7 +19,8 @@ from integrations.api.serializers.approvals import ApprovalSerializer
 from integrations.domain import policy as rules_of
 from integrations.errors import APPROVAL_NEEDED
 from integrations.models import Policy
-from integrations.services import approvals, policies
+from integrations.services import policies
+from integrations.services.approval_asking import ask_for_policy
 from integrations.services.policy_actions import last_actions
 from integrations.services.policy_places import Proposal
 from integrations.services.simulation import simulate_policy
@@ -61,20 +62,20 @@ class PolicyView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet
         return self.created(shapes.PolicySerializer, policy, "api-policy", policy_id=policy.pk)
 
     @extend_schema(
-        request=shapes.PolicyChangeSerializer, responses={200: shapes.PolicySerializer, 202: ApprovalSerializer}
+        request=shapes.PolicyReplaceSerializer, responses={200: shapes.PolicySerializer, 202: ApprovalSerializer}
     )
     def update(self, request: Request, workspace: str, policy_id: str) -> Response:  # noqa: ARG002 - as above
         """Replace a policy."""
         policy = self.get_object()
-        return self._changed(policy, self.checked(shapes.PolicyChangeSerializer))
+        return self._changed(policy, self.checked(shapes.PolicyReplaceSerializer))
 
     @extend_schema(
-        request=shapes.PolicyChangeSerializer, responses={200: shapes.PolicySerializer, 202: ApprovalSerializer}
+        request=shapes.PolicyReplaceSerializer, responses={200: shapes.PolicySerializer, 202: ApprovalSerializer}
     )
     def partial_update(self, request: Request, workspace: str, policy_id: str) -> Response:  # noqa: ARG002 - as above
         """Change the named fields; `rules` are replaced as a whole."""
         policy = self.get_object()
-        return self._changed(policy, self.checked(shapes.PolicyChangeSerializer, partial=True))
+        return self._changed(policy, self.checked(shapes.PolicyReplaceSerializer, partial=True))
 
     @extend_schema(responses={204: NO_CONTENT})
     def destroy(self, request: Request, workspace: str, policy_id: str) -> Response:  # noqa: ARG002 - as above
@@ -114,6 +115,7 @@ class PolicyView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet
 
     def _changed(self, policy: Policy, given: dict[str, Any]) -> Response:
         kept = {name: getattr(policy, name) for name in ("name", "description", "rules", "limits", "is_default")}
+        policy.revision = given.pop("revision", policy.revision)
         values = {**kept, **given}
         try:
             saved = policies.save_policy(workspace=self.workspace, policy=policy, **values)
@@ -127,7 +129,7 @@ class PolicyView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet
             raise error
         proposal = Proposal(
             self.workspace, policy, values["name"].strip(), dict(values["rules"]), frozenset(values["limits"]),
-            is_default=values["is_default"],
+            is_default=values["is_default"], revision=policy.revision if policy else None,
         )  # fmt: skip
-        asked = approvals.ask_for_policy(proposal=proposal, description=values["description"], user=self.person)
+        asked = ask_for_policy(proposal=proposal, description=values["description"], user=self.person)
         return Response(self.shown(ApprovalSerializer, asked), status=status.HTTP_202_ACCEPTED)
