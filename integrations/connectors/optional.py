@@ -31,6 +31,17 @@ class Rewindable(Protocol):
 
 
 @runtime_checkable
+class Swept(Protocol):
+    """Like `Rewindable`, of a source that would have to be read twice to ask before: it is told at the read's end.
+
+    `found_behind` says that an incremental read to its end found no record at the request's cursor or after it.
+    """
+
+    @property
+    def found_behind(self) -> bool: ...
+
+
+@runtime_checkable
 class Partitioned(Protocol):
     """It cuts a stream, so that several workers read it at once.
 

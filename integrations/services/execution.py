@@ -40,7 +40,7 @@ from integrations.models import Connector, Run
 from integrations.models.integration import ReadMode
 from integrations.pipeline.careful import run_carefully
 from integrations.pipeline.delivery import deliver
-from integrations.pipeline.ports import SliceEnd
+from integrations.pipeline.ports import Position, SliceEnd
 from integrations.pipeline.runner import SlicePlan, run_slice
 from integrations.services import claims, drift
 from integrations.services.chains import start_owed
@@ -56,7 +56,13 @@ from integrations.services.policy_ends import end_of, policy_of_run
 from integrations.services.policy_places import read_once
 from integrations.services.redriven import RedrivenRecords, decode_schema
 from integrations.services.run_progress import COUNTED, Bounds, DatabaseRunLog, Heartbeat
-from integrations.services.verdict import refuse_regressed, refuse_too_many_rejected, warnings_of
+from integrations.services.verdict import (
+    refuse_emptied,
+    refuse_found_behind,
+    refuse_regressed,
+    refuse_too_many_rejected,
+    warnings_of,
+)
 from integrations.services.waiting import loses_no_attempt, wait_or_fail
 
 log = structlog.get_logger(__name__)
@@ -194,9 +200,8 @@ def _move(run: Run, run_log: DatabaseRunLog, isolation: Isolation, bounds: Bound
     ):
         schema = _pinned_schema(run, source, policy)
         if schema is None:
+            refuse_emptied(run, source, policy)
             return SliceEnd.FINISHED
-        # Only now: a policy may have given the run a version with what is new at the source.
-        version = run.version
         with mapper_for(run, schema) as mapper:
             request = _write_request(run, mapper.schema)
             if not run.batches:
@@ -211,20 +216,29 @@ def _move(run: Run, run_log: DatabaseRunLog, isolation: Isolation, bounds: Bound
                     if run_log.should_yield():
                         return SliceEnd.YIELDED
                     start = run_log.position(writer, request.owner)
-                read = ReadRequest(
-                    stream=version.source_stream,
-                    cursor=start.cursor,
-                    cursor_field=version.cursor_field if version.read_mode == ReadMode.INCREMENTAL else "",
-                    primary_key=tuple(version.primary_key),
-                    schema=schema,
-                    partition=partition_of(run),
-                    batch_records=min(isolation.records or bounds.batch_records, writer.batch_records or sys.maxsize),
-                )
+                most = min(isolation.records or bounds.batch_records, writer.batch_records or sys.maxsize)
+                read = _read_request(run, schema, start, most)
                 refuse_regressed(run, source, read, policy)
                 plan = SlicePlan(str(run.pk), start, read, request)
                 if isolation.is_careful:
-                    return run_carefully(plan, isolation.condemned, source, mapper, writer, run_log)
-                return run_slice(plan, source, mapper, writer, run_log)
+                    end = run_carefully(plan, isolation.condemned, source, mapper, writer, run_log)
+                else:
+                    end = run_slice(plan, source, mapper, writer, run_log)
+                refuse_found_behind(end, source, read, policy)
+                return end
+
+
+def _read_request(run: Run, schema: pa.Schema, start: Position, batch_records: int) -> ReadRequest:
+    version = run.version
+    return ReadRequest(
+        stream=version.source_stream,
+        cursor=start.cursor,
+        cursor_field=version.cursor_field if version.read_mode == ReadMode.INCREMENTAL else "",
+        primary_key=tuple(version.primary_key),
+        schema=schema,
+        partition=partition_of(run),
+        batch_records=batch_records,
+    )
 
 
 def _write_request(run: Run, schema: pa.Schema) -> WriteRequest:

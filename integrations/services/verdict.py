@@ -6,7 +6,7 @@ from django.db.models import Sum
 
 from integrations.connectors.base import Connector as Plugin
 from integrations.connectors.base import ReadRequest
-from integrations.connectors.optional import Rewindable
+from integrations.connectors.optional import Rewindable, Swept
 from integrations.domain.lifecycle import RunState, Trigger
 from integrations.domain.policy import EffectivePolicy
 from integrations.domain.tolerance import is_too_much, share_of
@@ -14,6 +14,7 @@ from integrations.domain.volume import HISTORY_AT_MOST, VolumeAnswer, VolumeRule
 from integrations.errors import SOURCE_REGRESSED, TOO_MANY_REJECTED, VOLUME_UNUSUAL, NeedsPerson
 from integrations.models import Run, UncertainBatch
 from integrations.models.integration import ReadMode
+from integrations.pipeline.ports import SliceEnd
 
 # Runs that read a whole stream because somebody or something wanted just that.
 WHOLE_TRIGGERS = frozenset({Trigger.MANUAL, Trigger.SCHEDULE, Trigger.API, Trigger.RETRY, Trigger.CHAIN})
@@ -33,14 +34,30 @@ def refuse_too_many_rejected(run: Run, policy: EffectivePolicy) -> None:
 def refuse_regressed(run: Run, source: Plugin, request: ReadRequest, policy: EffectivePolicy) -> None:
     """Raise NeedsPerson where an incremental source's newest record is older than the cursor: it was reset or cut."""
     begins = not run.batches and request.cursor is not None and bool(request.cursor_field)
-    if not begins or policy.choice("volume.regressed") != VolumeAnswer.FAIL or not isinstance(source, Rewindable):
-        return
-    if source.is_behind(request):
-        raise NeedsPerson(
-            SOURCE_REGRESSED,
-            f"“{request.stream}” has no record any more at or after the one that was read last.",
-            rule="volume.regressed",
-        )
+    if begins and isinstance(source, Rewindable) and _judges_regressed(policy) and source.is_behind(request):
+        raise _regressed(request.stream)
+
+
+def refuse_found_behind(end: SliceEnd, source: Plugin, request: ReadRequest, policy: EffectivePolicy) -> None:
+    """The same, of a source that tells it once it is read to its end; what it still had is written by then."""
+    if end is SliceEnd.FINISHED and isinstance(source, Swept) and source.found_behind and _judges_regressed(policy):
+        raise _regressed(request.stream)
+
+
+def refuse_emptied(run: Run, source: Plugin, policy: EffectivePolicy) -> None:
+    """The same, of a source without a record to tell its columns by, where an earlier run had found some."""
+    goes_on = run.version.read_mode == ReadMode.INCREMENTAL and run.cursor is not None
+    if goes_on and isinstance(source, Swept) and _judges_regressed(policy):
+        raise _regressed(run.version.source_stream)
+
+
+def _judges_regressed(policy: EffectivePolicy) -> bool:
+    return policy.choice("volume.regressed") == VolumeAnswer.FAIL
+
+
+def _regressed(stream: str) -> NeedsPerson:
+    message = f"“{stream}” has no record any more at or after the one that was read last."
+    return NeedsPerson(SOURCE_REGRESSED, message, rule="volume.regressed")
 
 
 def warnings_of(run: Run, policy: EffectivePolicy) -> list[str]:

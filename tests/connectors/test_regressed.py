@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from integrations.connectors.base import Connector, Context, ReadRequest
-from integrations.connectors.optional import Rewindable
+from integrations.connectors.optional import Rewindable, Swept
 from integrations.connectors.postgres import PostgresConnector
+from integrations.connectors.rest_api import RestApiConnector
 from integrations.connectors.sqlite import SqliteConnector
+from tests.connectors.rest_world import as_json, read_all, rest_context, serve
 from tests.connectors.test_postgres_conformance import context_of
 
 Run = Callable[[str], Any]
@@ -68,6 +74,87 @@ def test_a_source_is_behind_where_nothing_is_left_at_the_cursor(
     run(change)
     assert isinstance(connector, Rewindable)
     assert connector.is_behind(request) is is_behind
+
+
+OFFERS: dict[str, dict[str, Any]] = {
+    "asked by a moment": {"cursor_field": "at", "cursor_param": "since"},
+    "asked by a moment, a page at a time": {
+        "cursor_field": "at", "cursor_param": "since", "paging": {"paging": "page"},
+    },
+    "read whole": {"cursor_field": "at"},
+}  # fmt: skip
+
+
+def api_of(server: HTTPServer, moments: list[str], **stream: Any) -> Context:
+    """An API over records with these times, in no order, asked from `since` on where it is said."""
+
+    def answer(request: Request) -> Response:
+        found = [{"id": moment, "at": moment} for moment in moments if moment > request.args.get("since", "")]
+        page = int(request.args.get("page", 0))
+        return as_json({"data": found[page - 1 : page] if page else found})
+
+    serve(server, answer)
+    return rest_context(server, {"record_path": "data", "primary_key": ["id"], **stream})
+
+
+def is_found_behind(context: Context, cursor: Any, **settings: Any) -> bool:
+    request = ReadRequest("items", cursor=cursor, cursor_field="at", primary_key=("id",), **settings)
+    with closing(RestApiConnector(context)) as connector:
+        assert isinstance(connector, Swept)
+        list(connector.read(request))
+        return connector.found_behind
+
+
+@pytest.mark.fault("F30")
+@pytest.mark.parametrize("stream", OFFERS.values(), ids=OFFERS)
+@pytest.mark.parametrize(
+    ("after", "is_behind"),
+    [
+        (["2026-01-01T02:00:00Z", "2026-01-01T01:00:00Z"], False),
+        (["2026-01-01T02:00:00Z"], False),
+        (["2026-01-01T03:00:00Z"], False),
+        (["2026-01-01T01:00:00Z"], True),
+        (["2026-01-01T01:59:50Z", "2026-01-01T01:59:51Z"], True),
+        ([], True),
+    ],
+)
+def test_an_api_is_behind_where_a_whole_read_finds_nothing_at_the_cursor(
+    httpserver: HTTPServer, stream: dict[str, Any], after: list[str], is_behind: bool
+) -> None:
+    moments = ["2026-01-01T02:00:00Z", "2026-01-01T01:00:00Z"]
+    context = api_of(httpserver, moments, **stream)
+    cursor = read_all(context, cursor_field="at")[-1].cursor
+    moments[:] = after
+    assert is_found_behind(context, cursor) is is_behind
+
+
+def test_an_api_is_not_behind_where_its_newest_record_came_in_an_earlier_slice(httpserver: HTTPServer) -> None:
+    moments = ["2026-01-01T02:00:00Z", "2026-01-01T01:59:59Z"]
+    context = api_of(httpserver, moments, **OFFERS["asked by a moment, a page at a time"])
+    cursor = read_all(context, cursor_field="at")[-1].cursor
+    moments[:] = ["2026-01-01T02:00:01Z", "2026-01-01T01:59:58Z"]
+    with closing(RestApiConnector(context)) as connector:
+        request = ReadRequest("items", cursor=cursor, cursor_field="at", batch_records=1)
+        first = next(iter(connector.read(request)))
+    assert not is_found_behind(context, json.loads(json.dumps(first.cursor)))
+
+
+@pytest.mark.parametrize(
+    ("stream", "value"),
+    [
+        ({"cursor_field": "at", "cursor_param": "since"}, "b"),
+        ({"cursor_field": "at", "cursor_param": "since", "overlap_seconds": 0}, "2026-01-01T01:00:00Z"),
+    ],
+)
+def test_an_api_that_may_take_since_as_after_is_not_called_behind(
+    httpserver: HTTPServer, stream: dict[str, Any], value: str
+) -> None:
+    context = api_of(httpserver, [value], **stream)
+    assert not is_found_behind(context, read_all(context, cursor_field="at")[-1].cursor)
+
+
+def test_a_first_read_of_an_api_is_never_behind(httpserver: HTTPServer) -> None:
+    assert not is_found_behind(api_of(httpserver, [], **OFFERS["read whole"]), None)
 
 
 def test_a_first_read_is_never_behind(database: tuple[Connector, Run]) -> None:

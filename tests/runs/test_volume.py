@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
+from integrations.connectors import registry
+from integrations.connectors.base import Batch, ReadRequest
 from integrations.domain.lifecycle import RunState
 from integrations.domain.volume import USUAL, VolumeAnswer, VolumeRule, judge_volume
-from integrations.errors import VOLUME_UNUSUAL
+from integrations.errors import SOURCE_REGRESSED, VOLUME_UNUSUAL
 from tests.runs.conftest import Bench
-from tests.runs.listed import World
+from tests.runs.listed import Listed, World
 
 RULE = VolumeRule(VolumeAnswer.FAIL, VolumeAnswer.WARN, drop_percent=50, rise_percent=200)
 
@@ -51,6 +53,37 @@ def test_a_source_that_gives_nothing_and_always_had_some_fails_the_run(bench: Be
     outside.rows = []
     run = bench.work(bench.start())
     assert (run.state, run.error_code) == (RunState.FAILED, VOLUME_UNUSUAL)
+
+
+class Shelf(Listed):
+    """A source that tells at the end of a read that nothing is left at its cursor."""
+
+    found_behind = False
+
+    def read(self, request: ReadRequest) -> Iterator[Batch]:
+        yield from super().read(request)
+        self.found_behind = request.cursor is not None and len(self.world.rows) < request.cursor["row"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.fault("F30")
+@pytest.mark.parametrize(("answer", "state"), [("ignore", RunState.SUCCEEDED), ("fail", RunState.FAILED)])
+@pytest.mark.parametrize("is_emptied", [False, True])
+def test_a_source_that_is_found_behind_when_it_is_read_fails_the_run_where_the_policy_says_so(
+    make_bench: Callable[..., Bench],
+    outside: World,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    state: RunState,
+    is_emptied: bool,
+) -> None:
+    monkeypatch.setitem(registry.CONNECTORS, "listed", Shelf)
+    bench = make_bench(rules={"volume.regressed": answer}, read_mode="incremental", cursor_field="id")
+    outside.rows = rows(15)
+    assert [bench.work(bench.start()).state for _ in range(2)] == [RunState.SUCCEEDED] * 2
+    outside.rows, outside.has_schema = rows(3), not is_emptied
+    run = bench.work(bench.start())
+    assert (run.state, run.error_code) == (state, SOURCE_REGRESSED if answer == "fail" else "")
 
 
 @pytest.mark.django_db(transaction=True)

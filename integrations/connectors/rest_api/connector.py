@@ -47,6 +47,7 @@ class RestApiConnector:
         self._sign_in = sign_in(context.credential_kind, context.credential)
         self._limits = context.limits
         self._client = HttpClient(context.limits, context.egress_allow, gate=context.gate)
+        self._reader: StreamReader | None = None
 
     def check(self) -> CheckResult:
         """Read the first page of each stream and say what was seen."""
@@ -72,7 +73,7 @@ class RestApiConnector:
             raise NeedsPerson(STREAM_MISSING, f"{stream.name} is only written; it cannot be read.")
         # A range is read whole, by the parameters that the stream declares for it.
         bounds = bounds_of(stream, request.within) if request.within else ()
-        reader = StreamReader(
+        self._reader = StreamReader(
             stream,
             self._config.paging[stream.name],
             replace(request, cursor_field="") if request.within else request,
@@ -81,7 +82,12 @@ class RestApiConnector:
             hidden=frozenset(name for name, _ in self._sign_in.params),
             max_pages=self._limits.max_pages,
         )
-        return reader.batches()
+        return self._reader.batches()
+
+    @property
+    def found_behind(self) -> bool:
+        """Whether the read that has ended found no record any more at its cursor or after it."""
+        return self._reader is not None and self._reader.found_behind
 
     def range_fields(self, stream: str) -> Sequence[str]:
         """Return the cursor field, where the stream declares a parameter to ask by it."""

@@ -4,6 +4,9 @@ A sweep asks for records changed since `since`, the highest cursor value of the 
 commit late, and some take "since" as "after", others as "at or after". What was delivered from inside the overlap is
 remembered by a digest of its content, so the same record is left out and a changed one is not. `since` moves only when
 a sweep is complete, so the source need not sort.
+
+The record at `since` was there once. A complete sweep in which nothing comes at `since` or after it tells that the
+source was reset or cut, where the sweep asked for what is earlier too: for a moment with an overlap, or for everything.
 """
 
 from __future__ import annotations
@@ -33,26 +36,31 @@ def moved(value: Key, seconds: int) -> str:
 
 
 class WindowState(msgspec.Struct, forbid_unknown_fields=True):
-    """What the cursor stores of a sweep; see `Sweep`."""
+    """What the cursor stores of a sweep; see `Sweep`. `reached` says that a record at `since` or after it has come."""
 
     since: int | float | str | None = None
     high: int | float | str | None = None
     known: dict[str, int | float | str] = {}
     fresh: dict[str, int | float | str] = {}
+    reached: bool = False
 
     def copy(self) -> WindowState:
-        return WindowState(self.since, self.high, dict(self.known), dict(self.fresh))
+        return WindowState(self.since, self.high, dict(self.known), dict(self.fresh), self.reached)
 
 
 @dataclass
 class Sweep:
-    """One pass over what has changed. `known` and `fresh` map the digests of records near the edge to their keys."""
+    """One pass over what has changed. `known` and `fresh` map the digests of records near the edge to their keys.
+
+    `found_behind` is told when the sweep is complete: nothing has come at `since` or after it, though it was asked for.
+    """
 
     field_name: str
     overlap_seconds: int
     filters_here: bool
     now: datetime
     state: WindowState = field(default_factory=WindowState)
+    found_behind: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self._record = msgspec.defstruct(
@@ -72,7 +80,10 @@ class Sweep:
         values = [self._value(row) for row in rows]
         keys = [key_of(value) for value in values]
         for value, key in zip(values, keys, strict=True):
-            if key is not None and _is_after(key, self._high) and not self._is_absurd(value):
+            if key is None or self._is_absurd(value):
+                continue
+            self.state.reached |= not _is_before(key, self._since)
+            if _is_after(key, self._high):
                 self._high, self.state.high = key, value
         edge = self._edge(self._high)
         taken = [row for row, key in zip(rows, keys, strict=True) if self._is_new(row, key, edge)]
@@ -81,6 +92,8 @@ class Sweep:
 
     def finish(self) -> None:
         """The sweep is complete: the next one starts from the highest value seen."""
+        self.found_behind = self._asks_before_since() and not self.state.reached
+        self.state.reached = False
         if self.state.high is not None:
             self.state.since = self.state.high
         self._since = self._high
@@ -88,6 +101,12 @@ class Sweep:
         both = {**self.state.known, **self.state.fresh}
         self.state.known = {digest: key for digest, key in both.items() if not _is_before(key, edge)}
         self.state.fresh = {}
+
+    def _asks_before_since(self) -> bool:
+        """Whether the record at `since` must come again where it is still there, however the source takes "since"."""
+        if self.state.since is None:
+            return False
+        return self.filters_here or (self.overlap_seconds > 0 and _moment(self.state.since) is not None)
 
     def _is_new(self, row: msgspec.Raw, key: Key | None, edge: Key | None) -> bool:
         if key is None:

@@ -114,6 +114,11 @@ class StreamReader:
         finally:
             executor.shutdown(wait=False, cancel_futures=True)
 
+    @property
+    def found_behind(self) -> bool:
+        """Whether the sweep that has ended found nothing where the one before it had ended."""
+        return self._sweep is not None and self._sweep.found_behind
+
     def _pages(self, executor: ThreadPoolExecutor) -> Iterator[Batch]:
         first = first_position(self._paging) if self._start.at is None else self._start.at
         here = replace(self._start, at=first, sweep=self._snapshot())
