@@ -209,6 +209,16 @@ RECORD_REFUSED = declare(
     "The destination refused a record.",
     "Inspect the dead letter, correct the mapping or the record, then redrive it.",
 )
+RECORD_FAILED = declare(
+    "record_failed",
+    "The destination failed at a record that was sent to it, and may have stored it.",
+    "Look whether the destination has the record. Where not, redrive the dead letter; where so, discard it.",
+)
+RECORD_PUT_OFF = declare(
+    "record_put_off",
+    "The destination was too busy for a record, as often as it was sent; it has not stored it.",
+    "Redrive the dead letter when the destination has recovered.",
+)
 RESULTS_UNTRUSTED = declare(
     "results_untrusted",
     "The destination's results do not fit the records that were sent.",

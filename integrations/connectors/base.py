@@ -270,7 +270,10 @@ class Commit:
 
 @dataclass(frozen=True)
 class Refused:
-    """A record that the destination refused: its row in the batch, and why."""
+    """A record that the destination did not take: its row in the batch, and why.
+
+    With the code RECORD_FAILED it may be there all the same.
+    """
 
     row: int
     reason: str

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from integrations.domain.lifecycle import Outcome
+from integrations.errors import RECORD_FAILED
 from integrations.models import DeadLetter
 
 STEPS_AT_MOST = 50
@@ -63,6 +65,25 @@ def lineage_of(letter: DeadLetter) -> Lineage:
             later.append(newest)
     first = earlier[0] if earlier else letter
     return Lineage(letter, (*earlier, letter, *later), is_cut=first.origin_id is not None)
+
+
+def written_after_a_failure(letter_ids: Sequence[str]) -> int:
+    """How many of these letters a redrive has written, though the destination may have stored them when it failed.
+
+    That failure may be the letter's own, or that of one that it came from.
+    """
+    sent = DeadLetter.objects.filter(pk__in=letter_ids, outcome=Outcome.WRITTEN)
+    left = {pk: pk for pk in sent.values_list("pk", flat=True)}
+    doubtful = 0
+    for _ in range(STEPS_AT_MOST):
+        rows = DeadLetter.objects.filter(pk__in=left.values()).values_list("pk", "code", "origin")
+        seen = {pk: (code, origin) for pk, code, origin in rows}
+        steps = {letter: seen[pk] for letter, pk in left.items() if pk in seen}
+        doubtful += sum(code == RECORD_FAILED for code, _ in steps.values())
+        left = {letter: origin for letter, (code, origin) in steps.items() if origin and code != RECORD_FAILED}
+        if not left:
+            break
+    return doubtful
 
 
 def _letters(letter: DeadLetter) -> QuerySet[DeadLetter]:

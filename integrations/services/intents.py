@@ -22,6 +22,7 @@ from integrations.services.owners import continued
 from integrations.services.runs import tell
 
 MOST_BYTES = 64 * 1024 * 1024
+AFTER_A_FAILURE = "The destination failed at them before, and may have stored them then."
 _SENT_AGAIN = "It was sent again, and the answer to an earlier send is not known."
 
 

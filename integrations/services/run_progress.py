@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 
 from integrations import encryption
 from integrations.connectors.base import Refused, StoredCheckpoint, Writer
-from integrations.domain.guarantee import Guarantee
+from integrations.domain.guarantee import Guarantee, may_double_when_read_again
 from integrations.domain.isolation import Isolation, after_commit, holding
 from integrations.domain.lifecycle import BatchState, DeadLetterState
 from integrations.domain.scope import scope_of
@@ -38,6 +38,7 @@ from integrations.models.integration import ReadMode
 from integrations.pipeline.ports import Aside, Parcel, Position, PreparedBatch
 from integrations.services import intents, leftovers
 from integrations.services.claims import Asked, Claim, extend_lease, guarded
+from integrations.services.dead_letter_lineage import written_after_a_failure
 from integrations.services.owners import continued
 from integrations.services.partitions import count_in_parent
 from integrations.services.runs import counts, note_redriven, tell
@@ -208,6 +209,7 @@ class DatabaseRunLog:
             if self._moves_cursor:
                 Deployment.objects.filter(pk=self._run.deployment_id).update(cursor=batch.cursor, cursor_at=Now())
             note_redriven(batch)
+            self._mark_doubtful(batch)
             if self._guarantee is not Guarantee.TRANSACTIONAL:
                 intents.drop(batch)
             self._run.refresh_from_db(fields=COUNTED)
@@ -216,6 +218,12 @@ class DatabaseRunLog:
             count_in_parent(self._run, batch)
             reach("before_commit")
         reach("after_commit")
+
+    def _mark_doubtful(self, batch: RunBatch) -> None:
+        """Mark the letters of a redrive's batch that its destination may have stored before, and now has again."""
+        doubles = batch.letters and may_double_when_read_again(self._guarantee)
+        if doubles and (records := written_after_a_failure(batch.letters)):
+            intents.mark_uncertain(self._run, batch.number, records, intents.AFTER_A_FAILURE)
 
     def should_yield(self) -> bool:
         """Say whether the slice's time is over or the worker drains. Raises StopRun; NeedsPerson past the limit."""

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from integrations.domain.guarantee import Guarantee
-from integrations.domain.lifecycle import RunState
+from integrations.domain.lifecycle import DeadLetterState, RunState
+from integrations.errors import RECORD_FAILED, RECORD_PUT_OFF
 from integrations.models import DeadLetter, Run, UncertainBatch
+from integrations.services import dead_letters
 from tests.faults.hostile import HostileServer
 from tests.faults.remote_world import RESULTS, Remote
 from tests.runs.listed import World
@@ -58,7 +60,8 @@ def test_records_that_stay_put_off_are_set_aside_after_as_many_attempts_as_the_p
     run = work(remote_of, guarantee, source, hostile_server, "busy", **{"retry.attempts": 1})
     assert (run.state, run.written, run.set_aside) == (RunState.SUCCEEDED, 11, 1)
     assert stored(hostile_server) == [number for number in range(12) if number != 1]
-    assert all("429" in reason for reason in reasons())
+    assert all("too busy for the record (429)" in reason for reason in reasons())
+    assert DeadLetter.objects.get().code == RECORD_PUT_OFF
 
 
 def test_records_at_which_the_destination_failed_go_again_where_their_version_keeps_them_single(
@@ -75,6 +78,24 @@ def test_where_a_second_send_could_double_them_they_are_set_aside_and_the_reason
     run = work(remote_of, guarantee, source, hostile_server, "stumble")
     assert (run.written, run.set_aside, stored(hostile_server)) == (11, 1, list(range(12)))
     assert all("may have stored it (503)" in reason for reason in reasons())
+    assert DeadLetter.objects.get().code == RECORD_FAILED
+
+
+@pytest.mark.parametrize("guarantee", [Guarantee.IDEMPOTENCY_KEY, Guarantee.APPEND_ONLY])
+def test_a_redrive_of_a_record_that_may_be_there_is_marked_also_where_it_was_set_aside_in_between(
+    remote_of: Make, source: World, hostile_server: HostileServer, guarantee: Guarantee
+) -> None:
+    remote = remote_of(guarantee, rules={"tolerance.set_aside_percent": 100}, **RESULTS)
+    source.rows = rows(2)
+    hostile_server.schedule.ask(["stumble"])
+    runs = [remote.work(remote.start())]
+    for number in (None, 1):
+        letter = DeadLetter.objects.get(state=DeadLetterState.OPEN)
+        dead_letters.edit(letter=letter, record={"id": number, "amount": "1"}, user=None)
+        runs.append(remote.work(dead_letters.redrive(deployment=remote.deployment, letter_ids=None, user=None)))
+    assert [(run.written, run.set_aside) for run in runs] == [(1, 1), (0, 1), (1, 0)]
+    assert stored(hostile_server) == [0, 1, 1]
+    assert [(each.run_id, each.records) for each in UncertainBatch.objects.all()] == [(runs[2].pk, 1)]
 
 
 @pytest.mark.parametrize("fault", ["500_before", "500_after", "close_before", "close_after", "429"])

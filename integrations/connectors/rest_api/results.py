@@ -13,7 +13,7 @@ from integrations.connectors.http import Answer
 from integrations.connectors.rest_api.answer import value_at
 from integrations.connectors.rest_api.write_config import WriteConfig
 from integrations.domain.guarantee import Guarantee
-from integrations.errors import RESULTS_UNTRUSTED, RetryLater
+from integrations.errors import RECORD_FAILED, RECORD_PUT_OFF, RECORD_REFUSED, RESULTS_UNTRUSTED, RetryLater
 
 MULTI_STATUS = 207
 TOO_MANY = 429
@@ -52,8 +52,8 @@ def _judged(results: Mapping[int, Any], write: WriteConfig) -> Verdicts:
     refused = (row for row in failed if not _may_go_again(failed[row], write))
     again = (row for row in failed if _may_go_again(failed[row], write))
     return Verdicts(
-        tuple(Refused(row, _reason(failed[row], write)) for row in refused),
-        tuple(Refused(row, _reason(failed[row], write)) for row in again),
+        tuple(_aside(row, failed[row], write) for row in refused),
+        tuple(_aside(row, failed[row], write) for row in again),
     )
 
 
@@ -132,12 +132,16 @@ def _is_accepted(result: Any, write: WriteConfig) -> bool:
     return isinstance(status, str) and status in write.accepted
 
 
-def _reason(result: Any, write: WriteConfig) -> str:
+def _aside(row: int, result: Any, write: WriteConfig) -> Refused:
+    """The record and what became of it: refused, put off to the end, or met by a failure that may have stored it."""
     status = _status(result, write)
     said = _words(value_at(result, write.result_reason)) or _words(result)
-    if _is_failure(status):
-        return f"The destination failed at the record, and may have stored it ({status}){': ' + said if said else '.'}"
-    return f"The destination refused the record ({_short(status)}){': ' + said if said else '.'}"
+    code, what = RECORD_REFUSED, "refused the record"
+    if status == TOO_MANY:
+        code, what = RECORD_PUT_OFF, "was too busy for the record"
+    elif _is_failure(status):
+        code, what = RECORD_FAILED, "failed at the record, and may have stored it"
+    return Refused(row, f"The destination {what} ({_short(status)}){': ' + said if said else '.'}", code)
 
 
 def _words(found: Any) -> str:
