@@ -11,6 +11,9 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 http = get_asgi_application()
 
-from monitoring.routing import websocket_urlpatterns  # noqa: E402 - models can be imported only after Django's set-up
+from config.header_limits import HeaderLimit  # noqa: E402 - models can be imported only after Django's set-up
+from monitoring.routing import websocket_urlpatterns  # noqa: E402 - as above
 
-application = ProtocolTypeRouter({"http": http, "websocket": AuthMiddlewareStack(URLRouter(websocket_urlpatterns))})
+application = HeaderLimit(
+    ProtocolTypeRouter({"http": http, "websocket": AuthMiddlewareStack(URLRouter(websocket_urlpatterns))})
+)

