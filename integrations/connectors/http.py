@@ -287,7 +287,8 @@ def _classified(call: Call, error: Exception) -> NeedsPerson | RetryLater:
     if getattr(error.__context__, "error_status_hint", 0) == 431:  # h11: more than it takes of one event
         return large_headers(call.name)
     if isinstance(error, httpcore2.ConnectTimeout):
-        return RetryLater(TIMED_OUT, f"{call.name}: no connection in time.", may_have_arrived=False)
+        late = f"{call.name}: no connection in time."
+        return RetryLater(TIMED_OUT, late, may_have_arrived=False, rule="timeout.connect_seconds")
     if isinstance(error, httpcore2.TimeoutException):
         return RetryLater(TIMED_OUT, f"{call.name}: no whole answer in time.")
     if isinstance(error, httpcore2.ConnectError):

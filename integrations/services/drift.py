@@ -32,6 +32,7 @@ from integrations.models import DeadLetter, Deployment, IntegrationVersion, Run,
 from integrations.pipeline.batch import columns_of, excerpt
 from integrations.services.dead_letters import payload_of
 from integrations.services.drift_added import adopt
+from integrations.services.policy_actions import note_in_run
 from integrations.services.runs import tell
 
 log = structlog.get_logger(__name__)
@@ -157,6 +158,7 @@ def _keep(run: Run, change: ColumnChange, touches: Sequence[str], values: Sequen
             fields = f" It is read by {', '.join(touches)}." if touches else " The mapping does not read it."
             tell(run, "run.schema_changed", change.sentence + fields, level="warning", data={"change": str(row.pk)})
             _tell(run.deployment, "schema.changed", change.sentence, level="warning")
+            note_in_run(run, f"drift.{change.kind.value}", f"noted for review: {change.sentence}")
     except IntegrityError:
         log.info("schema_change_kept_by_another", run=str(run.pk), column=change.column)
 

@@ -31,6 +31,10 @@ _RULE_OF_CODE = {
 }
 
 
+# By rule, those that shape what it does: they act when it acts.
+_SHAPED_BY = {name: [each.name for each in RULES.values() if name in each.acts_with] for name in RULES}
+
+
 @dataclass(frozen=True)
 class LastAction:
     """When a rule last acted, what it did, and in which run, where there was one."""
@@ -120,7 +124,8 @@ def last_actions(
         rows = rows.filter(scope_id__in=[connector.pk, *_integrations_of(connector)])
     latest: dict[str, LastAction] = {}
     for row in rows.order_by("acted_at"):
-        latest[row.rule] = LastAction(row.acted_at, row.what, row.run_id)
+        for name in (row.rule, *_SHAPED_BY.get(row.rule, ())):
+            latest[name] = LastAction(row.acted_at, row.what, row.run_id)
     return latest
 
 

@@ -8,16 +8,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef
-
 from accounts.models import Workspace
 from integrations.connectors import registry
 from integrations.domain import policy as rules_of
 from integrations.domain.policy import EffectivePolicy, End, Level, Spot, Value
 from integrations.models import Connector, Deployment, Integration, Policy
 
-# At which ends of active versions a connector stands.
-_USES = {f"is_{end}": Exists(Deployment.objects.filter(**{f"version__{end}": OuterRef("pk")})) for end in End}
 _seen: ContextVar[dict[UUID, Policy | None] | None] = ContextVar("seen_policies", default=None)
 
 
@@ -101,6 +97,16 @@ def proposed_for(
     return rules_of.effective(levels)
 
 
+def ends_of(connector: Connector) -> frozenset[End]:
+    """At which ends of active versions a connector stands; where at none, at which it could."""
+    stands = frozenset(end for end in End if Deployment.objects.filter(**{f"version__{end}": connector.pk}).exists())
+    if stands:
+        return stands
+    spec = registry.get(connector.plugin).spec
+    can = {End.SOURCE: spec.reads, End.DESTINATION: spec.writes}
+    return frozenset(end for end in End if can[end])
+
+
 def places_of(proposal: Proposal) -> list[Place]:
     """Everything that the proposed policy would hold for; an unused one is tried on a connector of its own."""
     found = list(_places(proposal))
@@ -139,23 +145,13 @@ def _places(proposal: Proposal) -> Iterator[Place]:
     if proposal.policy is None:
         return
     own = proposal.policy.pk
-    for connector in Connector.objects.of(proposal.workspace).filter(policy=own).annotate(**_USES):
+    for connector in Connector.objects.of(proposal.workspace).filter(policy=own):
         held = rules_of.effective([*below, proposal.level("connector")])
-        yield Place(connector.name, "connector", held, _ends_of(connector))
+        yield Place(connector.name, "connector", held, ends_of(connector))
     integrations = Integration.objects.of(proposal.workspace).filter(policy=own)
     ends = ("deployments__version__source__policy", "deployments__version__destination__policy")
     for integration in integrations.prefetch_related(*ends):
         yield from _places_of_integration(proposal, integration, below)
-
-
-def _ends_of(connector: Connector) -> frozenset[End]:
-    """At which ends of integrations a connector stands; of none, at which it could."""
-    stands = frozenset(end for end in End if getattr(connector, f"is_{end}", False))
-    if stands:
-        return stands
-    spec = registry.get(connector.plugin).spec
-    can = {End.SOURCE: spec.reads, End.DESTINATION: spec.writes}
-    return frozenset(end for end in End if can[end])
 
 
 def _places_of_integration(proposal: Proposal, integration: Integration, below: list[Level]) -> Iterator[Place]:

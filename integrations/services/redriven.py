@@ -31,8 +31,11 @@ from integrations.models import DeadLetter, Run
 from integrations.pipeline.batch import excerpt
 from integrations.services.dead_letters import record_of
 from integrations.services.policies import effective_policy
+from integrations.services.policy_actions import note_in_run
 
 BATCH_LETTERS = 1_000
+RATE = "redrive.records_per_second"
+_NOTE_SECONDS = 10.0
 
 
 class RedrivenRecords:
@@ -78,7 +81,10 @@ class RedrivenRecords:
             batch = _batch_of(letters, schema, progress=min(1.0, done / total))
             after = batch.cursor["after"]
             yield batch
-            time.sleep(max(0.0, began + len(letters) / rate - time.monotonic()))
+            seconds = began + len(letters) / rate - time.monotonic()
+            if seconds > 0:
+                note_in_run(self._run, RATE, f"kept a redrive to {rate:,} a second", every_seconds=_NOTE_SECONDS)
+                time.sleep(seconds)
 
     def open_writer(self, _: WriteRequest) -> AbstractContextManager[Writer]:
         raise NeedsPerson(STREAM_MISSING, "Dead letters cannot be written to.")
@@ -91,7 +97,7 @@ class RedrivenRecords:
         version, integration = self._run.version, self._run.deployment.integration
         # Nothing is read from the source: the destination's policies say how fast it may be sent to.
         policy = effective_policy(workspace=self._run.workspace, connector=version.destination, integration=integration)
-        return int(policy.value("redrive.records_per_second"))
+        return int(policy.value(RATE))
 
     def _next(self, after: str | None, most: int) -> list[DeadLetter]:
         letters = DeadLetter.objects.filter(redrive=self._run, state=DeadLetterState.REDRIVING)

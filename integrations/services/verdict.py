@@ -15,6 +15,7 @@ from integrations.errors import SOURCE_REGRESSED, TOO_MANY_REJECTED, VOLUME_UNUS
 from integrations.models import Run, UncertainBatch
 from integrations.models.integration import ReadMode
 from integrations.pipeline.ports import SliceEnd
+from integrations.services.policy_actions import note_in_run
 
 # Runs that read a whole stream because somebody or something wanted just that.
 WHOLE_TRIGGERS = frozenset({Trigger.MANUAL, Trigger.SCHEDULE, Trigger.API, Trigger.RETRY, Trigger.CHAIN})
@@ -72,6 +73,7 @@ def warnings_of(run: Run, policy: EffectivePolicy) -> list[str]:
         raise NeedsPerson(VOLUME_UNUSUAL, verdict.sentence, rule=verdict.rule)
     if verdict and verdict.answer is VolumeAnswer.WARN:
         warnings.append(verdict.sentence)
+        note_in_run(run, verdict.rule, f"warned of a run: {verdict.sentence}")
     return warnings
 
 

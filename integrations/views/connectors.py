@@ -22,6 +22,7 @@ from integrations.services import connectors as services
 from integrations.services.limits_overview import breakers_of
 from integrations.services.policies import effective_policy
 from integrations.services.policy_actions import last_actions
+from integrations.services.policy_places import ends_of
 from integrations.views.connectors_rows import history_of, list_connectors, uses_of
 from integrations.views.connectors_words import settings_of, streams_shown
 from integrations.views.deletion import confirm_deletion
@@ -59,6 +60,7 @@ def connector_detail(request: WorkspaceRequest, connector_id: UUID) -> HttpRespo
                 effective_policy(workspace=request.workspace, connector=connector),
                 request.workspace,
                 last_actions(workspace=request.workspace, connector=connector),
+                ends_of(connector),
             )
         ),
         "rule_count": len(RULES),

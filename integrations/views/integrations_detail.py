@@ -20,7 +20,6 @@ from integrations.domain.drift import DriftState
 from integrations.domain.guarantee import EXPLANATIONS
 from integrations.domain.lifecycle import DeadLetterState, RunState
 from integrations.domain.misfire import starts
-from integrations.domain.policy import SECTIONS, EffectiveRule
 from integrations.forms.integration_rules import rows_of_mapping
 from integrations.models import Connector, DeadLetter, Deployment, IntegrationVersion, Run, Schedule, SchemaChange
 from integrations.services.approval_holds import held_of
@@ -29,12 +28,11 @@ from integrations.services.clock import database_now
 from integrations.services.freshness import error_budget
 from integrations.services.guarantees import guarantee_of
 from integrations.services.maintenance import hold_under
-from integrations.services.policies import effective_policy
-from integrations.services.policy_actions import LastAction, last_actions
+from integrations.services.policy_actions import last_actions
 from integrations.services.policy_ends import policy_of_deployment
 from integrations.services.schedules import plan_of
 from integrations.views.integrations_words import schedule_words
-from integrations.views.policies_words import is_set
+from integrations.views.policies_ends import ends_sections, telling_ends
 
 # The rules alone that a policy has a hand in, or that acted.
 FEW = "set"
@@ -42,9 +40,6 @@ RECENT = 20
 SHOWN = 8
 TIMES = 5
 _HIDDEN = ("schema", "cursor", "start_cursor")
-
-
-PolicyRow = tuple[EffectiveRule, EffectiveRule, LastAction | None]
 
 
 @dataclass(frozen=True)
@@ -115,10 +110,11 @@ def integration_policy(request: WorkspaceRequest, integration_id: object) -> Htt
     deployment = deployment_of(request, integration_id)
     context = _context(deployment, "policy")
     if request.access.allows("policy.read"):
-        sections = _policy_sections(deployment)
-        few = [(title, [row for row in rows if _tells(row)]) for title, rows in sections]
+        last = last_actions(workspace=request.workspace, integration=deployment.integration)
+        sections = ends_sections(policy_of_deployment(deployment), last)
+        few = telling_ends(sections)
         is_few = request.GET.get("rules") == FEW
-        context["sections"] = [section for section in few if section[1]] if is_few else sections
+        context["sections"] = few if is_few else sections
         context["is_few"] = is_few
         context["few_count"] = sum(len(rows) for _, rows in few)
         context["rule_count"] = sum(len(rows) for _, rows in sections)
@@ -206,21 +202,3 @@ def _targets(deployment: Deployment) -> dict[str, Any]:
     """The error budget and the maintenance window, where its policy has them."""
     flow, now = policy_of_deployment(deployment), timezone.now()
     return {"budget": error_budget(deployment, flow.whole, now), "maintenance": hold_under(flow, now)}
-
-
-def _tells(row: PolicyRow) -> bool:
-    reading, writing, last = row
-    return last is not None or is_set(reading) or is_set(writing)
-
-
-def _policy_sections(deployment: Deployment) -> list[tuple[str, list[PolicyRow]]]:
-    version, workspace = deployment.version, deployment.workspace
-    reading, writing = (
-        effective_policy(workspace=workspace, connector=connector, integration=deployment.integration).rules
-        for connector in (version.source, version.destination)
-    )
-    last = last_actions(workspace=workspace, integration=deployment.integration)
-    rows = {name: (rule, writing[name], last.get(name)) for name, rule in reading.items()}
-    return [
-        (title, [row for row in rows.values() if row[0].rule.section == section]) for section, title in SECTIONS.items()
-    ]

@@ -16,18 +16,20 @@ from accounts.errors import NAME_TAKEN, Conflict, Invalid
 from accounts.permissions import workspace_view
 from accounts.requests import WorkspaceRequest
 from integrations.domain import policy as rules_of
-from integrations.domain.policy import EffectivePolicy
+from integrations.domain.policy import EffectivePolicy, End
 from integrations.errors import APPROVAL_NEEDED, POLICY_CHANGED
 from integrations.forms.connector_filter import NamedFilterForm
 from integrations.forms.policy import EffectiveForm, PolicyForm, initial_of
-from integrations.models import Connector, Integration, Policy
+from integrations.models import Connector, Deployment, Integration, Policy
 from integrations.services import policies as services
 from integrations.services.approval_asking import ask_for_policy
 from integrations.services.policy_actions import last_actions
 from integrations.services.policy_changes import PolicyChange, changes_since
-from integrations.services.policy_places import default_of, level_of
+from integrations.services.policy_ends import POLICIES, policy_of_deployment
+from integrations.services.policy_places import default_of, ends_of, level_of
 from integrations.views.deletion import confirm_deletion
 from integrations.views.name_pages import page_by_name
+from integrations.views.policies_ends import ends_sections
 from integrations.views.policies_simulation import Trial, proposal_of, trial_of
 from integrations.views.policies_words import rules_set, sections_of
 
@@ -98,16 +100,24 @@ def policy_effective(request: WorkspaceRequest) -> HttpResponse:
     context: dict[str, Any] = {"form": form, "chosen": request.GET}  # what templates see
     if form.is_valid():
         connector, integration = form.cleaned_data["connector"], form.cleaned_data["integration"]
-        of = {"workspace": request.workspace, "connector": connector, "integration": integration}
-        effective, last = services.effective_policy(**of), last_actions(**of)
-        context |= {
-            "sections": sections_of(effective, request.workspace, last),
-            "connector": connector,
-            "integration": integration,
-        }
+        context |= {"connector": connector, "integration": integration}
+        context |= _held(request, connector, integration)
     context["connectors"] = list(Connector.objects.of(request.workspace).values_list("pk", "name"))
     context["integrations"] = list(Integration.objects.of(request.workspace).values_list("pk", "name"))
     return render(request, "integrations/policy_effective.html", context, status=200 if form.is_valid() else 400)
+
+
+def _held(request: WorkspaceRequest, connector: Connector | None, integration: Integration | None) -> dict[str, Any]:
+    """The rules as they hold at both ends of an integration, or in one chain where a connector is named."""
+    last = last_actions(workspace=request.workspace, connector=connector, integration=integration)
+    if integration is not None and connector is None:
+        rows = Deployment.objects.of(request.workspace).filter(integration=integration)
+        deployment = rows.select_related(*POLICIES, "workspace").get()
+        sections = ends_sections(policy_of_deployment(deployment), last)
+        return {"sections": sections, "version": deployment.version}
+    effective = services.effective_policy(workspace=request.workspace, connector=connector, integration=integration)
+    ends = ends_of(connector) if connector else frozenset(End)
+    return {"sections": sections_of(effective, request.workspace, last, ends)}
 
 
 def _edit(request: WorkspaceRequest, form: PolicyForm, policy: Policy | None) -> HttpResponse:

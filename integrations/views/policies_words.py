@@ -7,28 +7,41 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from accounts.models import Workspace
-from integrations.domain.policy import RULES, SECTIONS, EffectivePolicy, EffectiveRule, Rule
+from integrations.domain.policy import RULES, SECTIONS, EffectivePolicy, EffectiveRule, End, Rule
 from integrations.models import Policy
 from integrations.services.policy_actions import LastAction
 
 
 @dataclass(frozen=True)
 class ShownRule:
-    """An effective rule, the ids of the policies that it and its bound came from, and when it last acted."""
+    """An effective rule, the ids of the policies that it and its bound came from, and when it last acted.
+
+    `acts` is false where nothing reads it from here: the connector stands at the other end of integrations.
+    """
 
     effective: EffectiveRule
     policy_id: UUID | None
     bound_id: UUID | None
     last: LastAction | None
+    acts: bool = True
 
 
 def sections_of(
-    policy: EffectivePolicy, workspace: Workspace, last: Mapping[str, LastAction]
+    policy: EffectivePolicy,
+    workspace: Workspace,
+    last: Mapping[str, LastAction],
+    ends: frozenset[End] = frozenset(End),
 ) -> list[tuple[str, list[ShownRule]]]:
-    """The rules by section, in the order of the declaration."""
+    """The rules by section, in the order of the declaration, for a chain that is read at these ends."""
     ids = dict(Policy.objects.of(workspace).values_list("name", "pk"))
     rules = [
-        ShownRule(rule, ids.get(rule.policy), ids.get(rule.bound.policy) if rule.bound else None, last.get(name))
+        ShownRule(
+            rule,
+            ids.get(rule.policy),
+            ids.get(rule.bound.policy) if rule.bound else None,
+            last.get(name),
+            any(rule.rule.acts_at(end) for end in ends),
+        )
         for name, rule in policy.rules.items()
     ]
     return [(title, [rule for rule in rules if rule.effective.rule.section == key]) for key, title in SECTIONS.items()]

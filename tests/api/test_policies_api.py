@@ -133,3 +133,13 @@ def test_a_change_from_an_older_revision_is_refused(api: Api) -> None:
     problem(api.put(path, {"name": "Quick", "rules": {}, "revision": 1}), 409, "policy_changed")
     assert api.patch(path, {"description": "two"}).json()["revision"] == 3
     problem(api.post("policies/", {**PATIENT, "name": "Other", "revision": 1}), 400, "input_invalid")
+
+
+def test_the_rules_of_an_integration_come_from_both_ends(api: Api, flow: Flow) -> None:
+    made = api.made("policies/", {"name": "Loads", "rules": {"timeout.run_seconds": 60, "limit.answer_megabytes": 5}})
+    api.patch(f"connectors/{flow.destination}/", {"policy": made["id"]})
+    rule = effective(api, integration=flow.integration)["timeout.run_seconds"]
+    assert (rule["value"], rule["policy"], rule["read_from"]) == (60, "Loads", "both")
+    assert (rule["ends"]["source"]["value"], rule["ends"]["destination"]["value"]) == (86_400, 60)
+    assert effective(api, connector=flow.source, integration=flow.integration)["timeout.run_seconds"]["ends"] is None
+    assert effective(api)["limit.pages"]["read_from"] == "source"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from django.utils import timezone
 
@@ -15,11 +16,23 @@ from integrations.domain.lifecycle import RunState
 from integrations.domain.policy import RULES, End, FlowPolicy, Level, ReadFrom, Spot, Tighter, Value
 from integrations.domain.schedule import ScheduleKind, Timetable
 from integrations.errors import UNREACHABLE, RetryLater
-from integrations.models import Connector, DeadLetter, Deployment, Freshness, IntegrationVersion, Policy, Run, Schedule
+from integrations.models import (
+    Connector,
+    DeadLetter,
+    Deployment,
+    Freshness,
+    IntegrationVersion,
+    Policy,
+    RuleAction,
+    Run,
+    Schedule,
+)
 from integrations.services import policies, retention
 from integrations.services.connectors import ConnectorInput, save_connector
+from integrations.services.dead_letters import redrive
 from integrations.services.freshness import judge_freshness
 from integrations.services.maintenance import hold_of
+from integrations.services.policy_actions import last_actions
 from integrations.services.policy_ends import policy_of_deployment
 from integrations.services.policy_places import Proposal
 from integrations.services.redriven import RedrivenRecords
@@ -231,3 +244,34 @@ def test_both_ends_of_a_deployment_are_at_hand(written: Ended) -> None:
     bench = written(**{"slo.success_percent": 99})
     found = policy_of_deployment(bench.deployment)
     assert (found.reading.value("slo.success_percent"), found.writing.value("slo.success_percent")) == (0, 99)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_slowed_redrive_says_so(written: Ended, outside: World) -> None:
+    outside.rows = [{"id": n, "amount": "x" if n < 3 else "1"} for n in range(30)]
+    bench = written(**{"redrive.records_per_second": 10})
+    bench.work(bench.start())
+    run = bench.work(redrive(deployment=bench.deployment, letter_ids=None, user=None))
+    assert run.read == 3
+    assert "10 a second" in RuleAction.objects.get(rule="redrive.records_per_second").what
+
+
+def test_a_volume_that_was_warned_of_is_the_last_action_of_its_rules(written: Ended, outside: World) -> None:
+    outside.rows = [{"id": n, "amount": "1"} for n in range(40)]
+    bench = written()
+    for _ in range(5):
+        bench.work(bench.start())
+    outside.rows = outside.rows[:2]
+    run = bench.work(bench.start())
+    last = last_actions(workspace=run.workspace, integration=bench.deployment.integration)
+    assert last["volume.drop_percent"].what.startswith("warned of a run")
+    assert last["volume.unusual"] == last["volume.drop_percent"]
+
+
+def test_a_column_that_was_noted_is_the_last_action_of_its_rule(written: Ended, outside: World) -> None:
+    outside.rows = [{"id": 1, "amount": "1"}]
+    bench = written()
+    bench.work(bench.start())
+    outside.schema = pa.schema([*outside.schema, pa.field("extra", pa.string())])
+    bench.work(bench.start())
+    assert "noted for review" in RuleAction.objects.get(rule="drift.added").what

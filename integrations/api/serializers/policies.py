@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_sc
 from rest_framework import serializers
 
 from integrations.api.strict import StrictSerializer, WorkspaceField
-from integrations.domain.policy import ChoiceRule, EffectiveRule, NumberRule
+from integrations.domain.policy import ChoiceRule, EffectiveRule, FlowPolicy, NumberRule
 from integrations.domain.simulation import Finding
 from integrations.models import Connector, Integration, Policy
 
@@ -153,6 +153,13 @@ class BoundSerializer(serializers.Serializer[Any]):
     value = ValueField()
 
 
+class EndsSerializer(serializers.Serializer[Any]):
+    """A rule's value in the chains of both ends of an integration."""
+
+    source = BoundSerializer()  # type: ignore[assignment]  # DRF takes declared fields off the class
+    destination = BoundSerializer()
+
+
 class LastActionSerializer(serializers.Serializer[Any]):
     """When a rule last did something, and what."""
 
@@ -176,11 +183,27 @@ class EffectiveRuleSerializer(serializers.Serializer[Any]):
     value = ValueField()
     level = serializers.CharField(help_text="instance, workspace, connector or integration")
     policy = serializers.CharField(help_text="The policy's name; empty for the instance.")
+    read_from = serializers.CharField(
+        source="rule.read_from.value",
+        help_text="From which end's chain it is read: each (for itself), source, destination, or both (the stricter).",
+    )
+    ends = serializers.SerializerMethodField(
+        help_text="What the chain of each end says; null where no whole integration was asked for."
+    )
     replaced = serializers.SerializerMethodField()
     bound = BoundSerializer(allow_null=True, help_text="The limit of an upper level, or of this one for lower ones.")
     asked = BoundSerializer(allow_null=True, help_text="What was asked for and not granted, because of the limit.")
 
     last_action = serializers.SerializerMethodField(help_text="Null where it has not acted here yet.")
+
+    @extend_schema_field(EndsSerializer(allow_null=True))
+    def get_ends(self, rule: EffectiveRule) -> dict[str, Any] | None:
+        """Both chains' values."""
+        flow: FlowPolicy | None = self.context.get("flow")
+        if flow is None:
+            return None
+        name = rule.rule.name
+        return EndsSerializer({"source": flow.reading.rules[name], "destination": flow.writing.rules[name]}).data
 
     @extend_schema_field(LastActionSerializer(allow_null=True))
     def get_last_action(self, rule: EffectiveRule) -> dict[str, Any] | None:

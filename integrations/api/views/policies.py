@@ -18,10 +18,11 @@ from integrations.api.serializers import policies as shapes
 from integrations.api.serializers.approvals import ApprovalSerializer
 from integrations.domain import policy as rules_of
 from integrations.errors import APPROVAL_NEEDED
-from integrations.models import Policy
+from integrations.models import Deployment, Integration, Policy
 from integrations.services import policies
 from integrations.services.approval_asking import ask_for_policy
 from integrations.services.policy_actions import last_actions
+from integrations.services.policy_ends import POLICIES, policy_of_deployment
 from integrations.services.policy_places import Proposal
 from integrations.services.simulation import simulate_policy
 
@@ -90,11 +91,19 @@ class PolicyView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet
         filters=False,
     )
     def effective(self, request: Request, workspace: str) -> Response:  # noqa: ARG002 - as above
-        """What holds for a connector, an integration, or the workspace, and where each value came from."""
+        """What holds for a connector, an integration, or the workspace, and where each value came from.
+
+        For an integration without a connector: what holds for its runs, from the chains of both ends.
+        """
         asked = shapes.EffectiveQuerySerializer(data=request.query_params.dict(), context=self.get_serializer_context())
         asked.is_valid(raise_exception=True)
-        holds = policies.effective_policy(workspace=self.workspace, **asked.validated_data)
-        context = {"last_actions": last_actions(workspace=self.workspace, **asked.validated_data)}
+        of = asked.validated_data
+        context: dict[str, Any] = {"last_actions": last_actions(workspace=self.workspace, **of)}
+        if of["integration"] is not None and of["connector"] is None:
+            context["flow"] = policy_of_deployment(self._deployment(of["integration"]))
+            holds = context["flow"].whole
+        else:
+            holds = policies.effective_policy(workspace=self.workspace, **of)
         return Response(shapes.EffectiveRuleSerializer(list(holds.rules.values()), many=True, context=context).data)
 
     @extend_schema(request=shapes.ProposalSerializer, responses=shapes.SimulationSerializer, filters=False)
@@ -112,6 +121,10 @@ class PolicyView(mixins.ListModelMixin, mixins.RetrieveModelMixin, StrictViewSet
             "problems": policies.problems_with(proposal),
         }
         return Response(shapes.SimulationSerializer(made).data)
+
+    def _deployment(self, integration: Integration) -> Deployment:
+        rows = Deployment.objects.of(self.workspace).select_related(*POLICIES, "workspace")
+        return rows.get(integration=integration)
 
     def _changed(self, policy: Policy, given: dict[str, Any]) -> Response:
         kept = {name: getattr(policy, name) for name in ("name", "description", "rules", "limits", "is_default")}

@@ -56,7 +56,7 @@ class Rule(ABC):
     """One rule: its name, what it makes happen, its default (the instance level) and where it may be set.
 
     `levels` are those at which something acts on it; empty means all of them. `read_from` says at which end's
-    connector it acts (docs/decisions/two-ends.md).
+    connector it acts (docs/decisions/two-ends.md). `acts_with` are the rules whose action it shapes: they act together.
     """
 
     name: str
@@ -67,6 +67,7 @@ class Rule(ABC):
     tighter: Tighter = Tighter.NONE
     levels: frozenset[str] = field(default_factory=frozenset)
     read_from: ReadFrom = ReadFrom.BOTH
+    acts_with: tuple[str, ...] = ()
 
     @property
     def section(self) -> str:

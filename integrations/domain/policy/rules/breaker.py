@@ -28,6 +28,7 @@ RULES: tuple[Rule, ...] = (
         unit="calls",
         tighter=Tighter.LOWER,
         read_from=ReadFrom.EACH,
+        acts_with=("breaker.failure_percent",),
     ),
     NumberRule(
         name="breaker.window_seconds",
@@ -38,6 +39,7 @@ RULES: tuple[Rule, ...] = (
         maximum=3600,
         unit="s",
         read_from=ReadFrom.EACH,
+        acts_with=("breaker.failure_percent",),
     ),
     NumberRule(
         name="breaker.open_seconds",
@@ -49,5 +51,6 @@ RULES: tuple[Rule, ...] = (
         unit="s",
         tighter=Tighter.HIGHER,
         read_from=ReadFrom.EACH,
+        acts_with=("breaker.failure_percent",),
     ),
 )

@@ -26,6 +26,7 @@ RULES: tuple[Rule, ...] = (
         maximum=10_000,
         tighter=Tighter.LOWER,
         read_from=ReadFrom.EACH,
+        acts_with=("budget.requests_per_minute",),
     ),
     NumberRule(
         name="budget.concurrent",

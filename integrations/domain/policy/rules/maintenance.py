@@ -64,5 +64,6 @@ RULES: tuple[Rule, ...] = (
         default="wait",
         choices=(("wait", "waits for its end"), ("skip", "is left out")),
         read_from=ReadFrom.EACH,
+        acts_with=("maintenance.windows",),
     ),
 )

@@ -25,5 +25,6 @@ RULES: tuple[Rule, ...] = (
         maximum=100_000,
         unit="MB",
         tighter=Tighter.HIGHER,
+        acts_with=("partitions.most",),
     ),
 )

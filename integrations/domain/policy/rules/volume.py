@@ -24,6 +24,7 @@ RULES: tuple[Rule, ...] = (
         choices=_ANSWERS,
         tighter=Tighter.HIGHER,
         read_from=ReadFrom.SOURCE,
+        acts_with=("volume.drop_percent", "volume.rise_percent"),
     ),
     NumberRule(
         name="volume.drop_percent",
