@@ -21,6 +21,7 @@ def live() -> Iterator[LiveServer]:
         "/w/acme/live/": lambda: render_sample("live.html", live_cursor=str(len(app.events))),
         "/w/acme/live/part/": lambda: render_sample("live_part.html", events=len(app.events)),
         "/w/acme/live/whole/": lambda: render_sample("live_whole.html", events=len(app.events)),
+        "/w/acme/notifications/count/": lambda: render_sample("monitoring/_notification_count.html", count=3),
         "/w/acme/runs/": lambda: render_sample("overview.html", **overview_context()),
     }
     with serving(app):

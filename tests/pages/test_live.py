@@ -33,6 +33,17 @@ def test_events_arrive_by_the_best_transport_that_works(
     expect(page.locator("#other")).to_have_text("untouched")
 
 
+def test_a_region_may_leave_out_kinds_of_events_that_come_often(open_page: Open, live: LiveServer) -> None:
+    page = open_page(PATH)
+    _via(page, "socket")
+    live.tell(topic="policy", kind="run.progress")
+    live.tell(object="aaaa", kind="run.progress", data={"written": 5})
+    expect(page.locator("#written")).to_have_text("5")
+    expect(page.locator("#rare")).to_have_text("untouched")
+    live.tell(topic="policy", kind="run.failed")
+    expect(page.locator("#rare")).to_contain_text("events: 3")
+
+
 def test_what_happens_during_a_cut_is_read_after_it_and_the_badge_says_since_when(
     open_page: Open, live: LiveServer
 ) -> None:

@@ -14,6 +14,8 @@ _LISTS = {
     "limit-list": "limits/",
     "approval-list": "approvals/",
     "uncertain-list": "uncertain-batches/",
+    "notification-list": "notifications/",
+    "notification-count": "notifications/count/",
     "members": "members/",
     "tokens": "tokens/",
     "audit-log": "audit/",

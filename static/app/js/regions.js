@@ -13,10 +13,16 @@ function concerns(topic, event) {
   return name === event.topic && (object === "*" || event.object === object);
 }
 
+/** Whether one of an element's topics names this event, whose kind is none that data-live-but leaves out. */
+function isMeant(element, event) {
+  const words = (text = "") => text.split(/\s+/).filter(Boolean);
+  const { live: topics, liveBut } = element.dataset;
+  return !words(liveBut).includes(event.kind) && words(topics).some((topic) => concerns(topic, event));
+}
+
 export function hand(events) {
   for (const element of document.querySelectorAll("[data-live]")) {
-    const topics = element.dataset.live.split(/\s+/).filter(Boolean);
-    if (events.some((event) => topics.some((topic) => concerns(topic, event)))) waiting.add(element);
+    if (events.some((event) => isMeant(element, event))) waiting.add(element);
   }
   events.forEach(setCounters);
   flush();
