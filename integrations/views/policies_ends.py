@@ -66,8 +66,10 @@ def _row(flow: FlowPolicy, name: str, last: LastAction | None) -> EndsRow:
 def _compared(flow: FlowPolicy, name: str) -> tuple[EndValue, EndValue]:
     reading, writing, held = (policy.rules[name] for policy in (flow.reading, flow.writing, flow.whole))
     if isinstance(reading.rule, ListRule):
-        together = "holds together with the other end's"
-        return EndValue(reading, note=together), EndValue(writing, note=together)
+        note = "holds together with the other end's" if reading.value and writing.value else "holds"
+        return EndValue(reading, note=note if reading.value else ""), EndValue(
+            writing, note=note if writing.value else ""
+        )
     if held.value == reading.value:
         return EndValue(reading, note="holds"), EndValue(writing, False, "the source's is stricter and holds")
     return EndValue(reading, False, "the destination's is stricter and holds"), EndValue(writing, note="holds")

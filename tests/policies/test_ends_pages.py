@@ -17,6 +17,7 @@ from tests.world import World
 pytestmark = pytest.mark.django_db
 
 
+MASK: list[object] = [{"field": "a", "how": "drop"}]
 TOGETHER = "holds together with the other end's"
 
 
@@ -32,7 +33,8 @@ def row_of(rule: str, reading: dict[str, Value], writing: dict[str, Value]) -> E
         ("timeout.run_seconds", 600, 60, (False, True), ("the destination's is stricter and holds", "holds")),
         ("timeout.run_seconds", 60, 60, (True, True), ("", "")),
         ("timeout.read_seconds", 60, 6, (True, True), ("", "")),
-        ("masking.fields", [], [{"field": "a", "how": "drop"}], (True, True), (TOGETHER, TOGETHER)),
+        ("masking.fields", [], MASK, (True, True), ("", "holds")),
+        ("masking.fields", [{"field": "b", "how": "drop"}], MASK, (True, True), (TOGETHER, TOGETHER)),
     ],
 )  # fmt: skip
 def test_which_end_holds(rule: str, reading: Value, writing: Value, holds: Any, notes: Any) -> None:
