@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
 
+from integrations.domain.words import counted_were
+
 # Fewer runs make no habit, and older ones have no part in it.
 HISTORY_AT_LEAST = 5
 HISTORY_AT_MOST = 20
@@ -59,4 +61,4 @@ def judge_volume(read: int, earlier: Sequence[int], rule: VolumeRule) -> VolumeV
 
 
 def _sentence(read: int, usual: float, word: str) -> str:
-    return f"{read:,} records were read, far {word} than the usual {usual:,.0f}. Check the source."
+    return f"{counted_were(read, 'record')} read, far {word} than the usual {usual:,.0f}. Check the source."

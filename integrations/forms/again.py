@@ -7,6 +7,7 @@ from typing import Any, cast
 from django import forms
 
 from integrations.domain.lifecycle import Trigger
+from integrations.domain.words import counted
 from integrations.models import Deployment, Run, RunBatch
 from integrations.services.backfills import MOST_TEXT, Checkpoint
 
@@ -67,4 +68,5 @@ def batches_of(run: Run | None) -> list[RunBatch]:
 
 
 def _words(run: Run) -> str:
-    return f"{run} · {run.created_at:%Y-%m-%d %H:%M} UTC · {run.state} · {run.batches:,} batches, {run.read:,} read"
+    size = f"{counted(run.batches, 'batch', 'batches')}, {run.read:,} read"
+    return f"{run} · {run.created_at:%Y-%m-%d %H:%M} UTC · {run.state} · {size}"

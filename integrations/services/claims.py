@@ -17,6 +17,7 @@ from django.db.models.functions import Coalesce, Now
 
 from accounts.errors import SignalboxError
 from integrations.domain.lifecycle import ACTIVE_STATES, RunState
+from integrations.domain.words import counted
 from integrations.errors import LEASE_LOST, RUN_CANCELLED, StopRun
 from integrations.hints import hint
 from integrations.models import Deployment, Run
@@ -173,7 +174,7 @@ def succeed_run(claim: Claim, *, warnings: list[str]) -> int:
         reopen_letters(run)
         for warning in warnings:
             tell(run, "run.warning", warning, level="warning")
-        tell(run, "run.succeeded", f"{run.written:,} records written.", data=counts(run))
+        tell(run, "run.succeeded", f"{counted(run.written, 'record')} written.", data=counts(run))
         owed = owe_starts(run)
         child_stopped(run)
     return owed

@@ -17,6 +17,7 @@ from integrations.domain.lifecycle import RunState, Trigger
 from integrations.domain.mapping import Mapping
 from integrations.domain.partition import keeps_order
 from integrations.domain.policy import EffectivePolicy
+from integrations.domain.words import counted
 from integrations.hints import hint
 from integrations.models import Run, RunBatch
 from integrations.models.integration import ReadMode
@@ -122,7 +123,12 @@ def _store(run: Run, claim: Claim, children: list[Run]) -> None:
             tell(child, "run.queued", f"Partition: {label}.")
         # Where nothing was left to read, the run is due again at once, to be ended.
         _wait(claim, partition_count=len(children) or 1, lease_until=None if children else Now())
-        tell(run, "run.partitioned", f"Cut into {len(children)} partitions.", data={"partitions": len(children)})
+        tell(
+            run,
+            "run.partitioned",
+            f"Cut into {counted(len(children), 'partition')}.",
+            data={"partitions": len(children)},
+        )
         ids = [child.pk for child in children] or [run.pk]
         transaction.on_commit(lambda: _hint_all(ids))
 

@@ -25,6 +25,7 @@ from integrations.domain.lifecycle import RunState, Trigger
 from integrations.domain.policy import EffectivePolicy, FlowPolicy
 from integrations.domain.retry import RetryRule, backoff_seconds
 from integrations.domain.scope import scope_of
+from integrations.domain.words import counted
 from integrations.errors import (
     INTERNAL_ERROR,
     LEASE_LOST,
@@ -300,7 +301,11 @@ def _ended(run: Run, claim: Claim, end: SliceEnd, policy: EffectivePolicy) -> Ru
     reach("before_finish")
     owed = claims.succeed_run(claim, warnings=warnings)
     if run.batches > 1:
-        note_in_run(run, "limit.batch_records", f"cut {run.read:,} records into {run.batches:,} batches")
+        note_in_run(
+            run,
+            "limit.batch_records",
+            f"cut {counted(run.read, 'record')} into {counted(run.batches, 'batch', 'batches')}",
+        )
     reach("after_finish")
     if owed:
         start_owed(upstream_run=run.pk)

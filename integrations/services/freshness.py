@@ -15,6 +15,7 @@ from integrations.domain.freshness import stale_since
 from integrations.domain.lifecycle import RunState
 from integrations.domain.policy import EffectivePolicy
 from integrations.domain.slo import WINDOW_DAYS, ErrorBudget
+from integrations.domain.words import counted
 from integrations.models import Deployment, Freshness, Run
 from integrations.services.clock import database_now
 from integrations.services.policy_actions import Lately, note_action
@@ -124,7 +125,7 @@ def _note_budget(judged: _Judged, now: datetime) -> None:
         return
     budget = error_budget(judged.deployment, judged.policy, now)
     if budget and not budget.is_met:
-        words = f"found the error budget spent: {budget.failed:,} of {budget.judged:,} runs failed"
+        words = f"found the error budget spent: {budget.failed:,} of {counted(budget.judged, 'run')} failed"
         _note(judged.deployment, TARGET, words, every_seconds=3600)
 
 

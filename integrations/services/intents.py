@@ -14,6 +14,7 @@ from integrations import encryption
 from integrations.connectors.base import Content, Refused
 from integrations.domain.guarantee import Guarantee
 from integrations.domain.lifecycle import ACTIVE_STATES, BatchState, DeadLetterState, Trigger
+from integrations.domain.words import counted
 from integrations.errors import BATCH_TOO_LARGE, NeedsPerson
 from integrations.models import BatchIntent, DeadLetter, Run, RunBatch, UncertainBatch
 from integrations.models.integration import ReadMode
@@ -177,7 +178,7 @@ def mark_uncertain(run: Run, number: int, records: int, reason: str) -> None:
         )
     Run.objects.filter(pk=run.pk).update(has_warnings=True)
     tell(
-        run, "run.uncertain", f"Batch {number}: {records:,} records may have arrived twice.", level="warning",
+        run, "run.uncertain", f"Batch {number}: {counted(records, 'record')} may have arrived twice.", level="warning",
         data={"batch": number, "records": records},
     )  # fmt: skip
 

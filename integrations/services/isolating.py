@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 
 from integrations.domain.isolation import Isolation, after_claim
+from integrations.domain.words import counted
 from integrations.errors import WORKER_DIED, NeedsPerson
 from integrations.models import Run
 from integrations.services.claims import Claim, guarded
@@ -32,10 +33,12 @@ def _why(state: Isolation) -> str:
         return (
             "They died before they had a batch in hand, while reading from the source, so no record can be set aside."
         )
-    return f"The source gives {state.held_records:,} records at once, so the one that ends them cannot be found."
+    return (
+        f"The source gives {counted(state.held_records, 'record')} at once, so the one that ends them cannot be found."
+    )
 
 
 def _what(state: Isolation, deaths: int) -> str:
     if state.condemned:
         return "Workers died with one record in hand; it is set aside."
-    return f"{deaths} workers died here; batches of {state.records:,} records, one after the other."
+    return f"{counted(deaths, 'worker')} died here; batches of {counted(state.records, 'record')}, one after the other."

@@ -14,6 +14,7 @@ from accounts.models import Workspace
 from integrations import encryption
 from integrations.domain.mapping import Mapping as FieldMapping
 from integrations.domain.masking import Masks, masked_value, masks_of
+from integrations.domain.words import counted
 from integrations.models import (
     Connector,
     DeadLetter,
@@ -74,7 +75,7 @@ def mapper_for(run: Run, schema: pa.Schema) -> Iterator[Mapper]:
     with MaskingMapper(mapping, schema, masks=masks, key=key, keys=tuple(version.key)) as masking:
         yield masking
     if masking.masked:
-        note_in_run(run, RULE, f"hid {masking.masked:,} values of {', '.join(masking.hidden)}")
+        note_in_run(run, RULE, f"hid {counted(masking.masked, 'value')} of {', '.join(masking.hidden)}")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from django.db.models import Q
 from accounts.errors import SignalboxError
 from accounts.models import Workspace
 from integrations.domain.policy import RULES
+from integrations.domain.words import counted
 from integrations.errors import ANSWER_TOO_LARGE, PAGE_LIMIT, TIMED_OUT, TOO_MANY_REJECTED
 from integrations.models import Connector, Deployment, Integration, RuleAction, Run
 
@@ -101,7 +102,9 @@ def note_failure(run: Run, error: SignalboxError) -> None:
     if isinstance(rule, str):
         note_in_run(run, rule, f"ended the run: {error.message}")
     if error.detail.get("is_exhausted"):
-        note_in_run(run, "retry.attempts", f"ended the run after {run.attempt + 1} attempts: {error.message}")
+        note_in_run(
+            run, "retry.attempts", f"ended the run after {counted(run.attempt + 1, 'attempt')}: {error.message}"
+        )
 
 
 def note_wait(run: Run, error: SignalboxError, *, delay_seconds: float, decided_by: str) -> None:

@@ -19,6 +19,7 @@ from accounts.models import Workspace
 from accounts.request_context import Actor, acting_as
 from integrations.domain.lifecycle import ACTIVE_STATES, DeadLetterState, RunState
 from integrations.domain.policy import EffectivePolicy
+from integrations.domain.words import counted
 from integrations.models import DeadLetter, Deployment, Event, Policy, Run, UncertainBatch
 from integrations.services.clock import database_now
 from integrations.services.policy_actions import note_action
@@ -67,7 +68,7 @@ def _sweep_deployment(deployment: Deployment, default: Policy | None, now: datet
     removed["kept_for_uncertain_batches"] = runs.exclude(_WITH_LETTERS).filter(_WITH_DOUBTS).count()
     for name in ("dead_letters", "runs"):
         if removed[name]:
-            words = f"deleted {removed[name]:,} {name.replace('_', ' ')}"
+            words = f"deleted {counted(removed[name], name.removesuffix('s').replace('_', ' '))}"
             _note(deployment.workspace_id, f"retention.{name}_days", deployment.integration_id, words)
     return +removed
 
@@ -87,7 +88,7 @@ def _sweep_events(workspace: Workspace, policy: EffectivePolicy, now: datetime) 
     events = Event.objects.filter(workspace=workspace, at__lt=_before(policy, "events", now))
     gone = _delete(events, BATCH_ROWS)
     if gone:
-        _note(workspace.pk, "retention.events_days", workspace.pk, f"deleted {gone:,} events")
+        _note(workspace.pk, "retention.events_days", workspace.pk, f"deleted {counted(gone, 'event')}")
     return Counter({"events": gone}) if gone else Counter()
 
 

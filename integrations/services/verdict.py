@@ -11,6 +11,7 @@ from integrations.domain.lifecycle import RunState, Trigger
 from integrations.domain.policy import EffectivePolicy
 from integrations.domain.tolerance import is_too_much, share_of
 from integrations.domain.volume import HISTORY_AT_MOST, VolumeAnswer, VolumeRule, VolumeVerdict, judge_volume
+from integrations.domain.words import counted, counted_were
 from integrations.errors import SOURCE_REGRESSED, TOO_MANY_REJECTED, VOLUME_UNUSUAL, NeedsPerson
 from integrations.models import Run, UncertainBatch
 from integrations.models.integration import ReadMode
@@ -27,7 +28,8 @@ def refuse_too_many_rejected(run: Run, policy: EffectivePolicy) -> None:
     if is_too_much(run.read, run.set_aside, allowed):
         raise NeedsPerson(
             TOO_MANY_REJECTED,
-            f"{run.set_aside:,} of {run.read:,} records ({share_of(run.read, run.set_aside):.0f} %) were set aside; "
+            f"{run.set_aside:,} of {counted(run.read, 'record')} ({share_of(run.read, run.set_aside):.0f} %) "
+            f"{'was' if run.set_aside == 1 else 'were'} set aside; "
             f"the policy allows {allowed:g} %.",
         )
 
@@ -65,9 +67,9 @@ def warnings_of(run: Run, policy: EffectivePolicy) -> list[str]:
     """What a run that moved all it could has to be warned of. Raises NeedsPerson where the policy calls it failed."""
     warnings = []
     if run.set_aside:
-        warnings.append(f"{run.set_aside:,} records were set aside; they wait in the dead letters.")
+        warnings.append(f"{counted_were(run.set_aside, 'record')} set aside; look at the dead letters.")
     if uncertain := _uncertain_in(run):
-        warnings.append(f"{uncertain:,} records may have arrived twice; they are marked as uncertain.")
+        warnings.append(f"{counted(uncertain, 'record')} may have arrived twice, marked as uncertain.")
     verdict = _volume_of(run, policy)
     if verdict and verdict.answer is VolumeAnswer.FAIL:
         raise NeedsPerson(VOLUME_UNUSUAL, verdict.sentence, rule=verdict.rule)

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from accounts.errors import Conflict
 from accounts.templatetags.signalbox import number
 from integrations.domain.lifecycle import RunState, Trigger
+from integrations.domain.words import counted
 from integrations.errors import BREAKER_OPEN, BUDGET_SPENT, RATE_LIMITED, SCHEMA_DRIFTED, SLOTS_TAKEN
 from integrations.models import Run
 
@@ -78,7 +79,9 @@ def _active(run: Run) -> Verdict:
     if run.state == RunState.QUEUED:
         return Verdict("idle", "It waits for a worker.")
     if run.partition_count:
-        return Verdict("info", f"It is cut into {run.partition_count} partitions, which workers read at the same time.")
+        return Verdict(
+            "info", f"It is cut into {counted(run.partition_count, 'partition')}, which workers read at the same time."
+        )
     return Verdict("info", f"It is at work on batch {run.batches + 1}.")
 
 

@@ -14,6 +14,7 @@ from integrations.domain.approval import ApprovalState
 from integrations.domain.circuit_breaker import BreakerState
 from integrations.domain.drift import DriftState
 from integrations.domain.lifecycle import RunState
+from integrations.domain.words import counted
 from integrations.models import ApprovalRequest, Breaker, Connector, Freshness, Run, SchemaChange, UncertainBatch
 from integrations.models.connector import CheckState
 from monitoring.domain.notifications import Notification, NotificationKind
@@ -110,16 +111,15 @@ def _schema_changes(membership: Membership) -> Iterator[Notification]:
 def _uncertain(membership: Membership) -> Iterator[Notification]:
     """One for each integration; another one when more batches come."""
     rows = UncertainBatch.objects.of(membership.workspace).filter(verdict="").order_by()
-    counted = rows.values("integration_id", name=F("integration__name")).annotate(
+    by_integration = rows.values("integration_id", name=F("integration__name")).annotate(
         count=Count("id"), first=Min("created_at"), last=Max("created_at")
     )
-    for each in counted.order_by("-last")[:OF_A_KIND]:
-        batches = "1 batch" if each["count"] == 1 else f"{each['count']:,} batches"
+    for each in by_integration.order_by("-last")[:OF_A_KIND]:
         yield Notification(
             kind=NotificationKind.BATCHES_UNCERTAIN,
             key=f"uncertain:{each['integration_id']}:{each['last'].timestamp()}",
             is_urgent=False,
-            title=f"{each['name']}: {batches} may have arrived twice",
+            title=f"{each['name']}: {counted(each['count'], 'batch', 'batches')} may have arrived twice",
             detail="Look at the destination, and say what you found.",
             since=each["first"],
         )

@@ -74,8 +74,8 @@ def test_wrong_values_and_wrong_field_counts_are_set_aside_one_by_one(tmp_path: 
     found = batches(tmp_path, "x.csv", request={"schema": INT_A})
     assert rows(found) == [{"a": 1, "b": "x"}, {"a": 5, "b": "z"}]
     assert bad(found) == [
-        ("3", "has 1 fields where 2 are expected"),
-        ("4,v,w", "has 3 fields where 2 are expected"),
+        ("3", "has 1 field instead of 2"),
+        ("4,v,w", "has 3 fields instead of 2"),
         ('no,"y,z"', "column 'a': 'no' is not a whole number"),
         ("99999999999999999999,x", "column 'a': '99999999999999999999' is not a whole number"),
     ]

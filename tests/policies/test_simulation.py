@@ -72,7 +72,7 @@ def found(before: dict[str, Value], after: dict[str, Value], *runs: RunFacts) ->
         ("retry.longest_delay_seconds", 300, 60, {"waits": (90.0, 10.0)}, "would have waited 60 s at most"),
         ("retry.longest_delay_seconds", 300, 60, {"waits": (50.0,)}, None),
         ("retry.longest_retry_after_seconds", 300, 60, {"waits": (90.0,)}, "it waited 90 s"),
-        ("limit.batch_records", 50_000, 100, {}, "would have needed 10 batches at least; 1 were enough"),
+        ("limit.batch_records", 50_000, 100, {}, "would have needed 10 batches at least; 1 was enough"),
         ("limit.batch_records", 100, 50_000, {}, None),
         ("limit.pages", 10, 20, {"state": "failed", "error_code": "page_limit"}, "failed at the old limit"),
         ("limit.answer_megabytes", 10, 5, {"state": "failed", "error_code": "answer_too_large"}, None),
@@ -158,7 +158,7 @@ def test_the_runs_of_thirty_days_are_tried(judged: Bench) -> None:
     assert by_rule["tolerance.set_aside_percent"] == [
         (newest.pk, "would have failed: 10.0 % of its records were set aside")
     ]
-    assert by_rule["retry.attempts"] == [(newest.pk, "would have failed after 1 attempts; it made 2 and succeeded")]
+    assert by_rule["retry.attempts"] == [(newest.pk, "would have failed after 1 attempt; it made 2 and succeeded")]
 
 
 def test_a_policy_that_holds_for_nothing_changes_nothing(judged: Bench) -> None:

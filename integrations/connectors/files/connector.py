@@ -25,6 +25,7 @@ from integrations.connectors.files.reading import FILE_CURSOR, FileReader
 from integrations.connectors.files.settings import SETTINGS, parse_settings
 from integrations.connectors.files.writer import open_writer
 from integrations.connectors.ranged import can_be_told
+from integrations.domain.words import counted
 
 
 class FilesConnector:
@@ -60,7 +61,7 @@ class FilesConnector:
         if not names:
             return CheckResult(True, "The folder is there; no file matches yet.", detail={"files": 0})
         return CheckResult(
-            True, f"{len(names)} files are there, and {names[0]!r} is readable.", detail={"files": len(names)}
+            True, f"{counted(len(names), 'file')} found, and {names[0]!r} is readable.", detail={"files": len(names)}
         )
 
     def discover(self) -> Sequence[Stream]:

@@ -22,6 +22,7 @@ from integrations.connectors.files.cursor import Mark
 from integrations.connectors.files.infer import infer_csv
 from integrations.connectors.files.settings import FileSettings
 from integrations.connectors.files.sniff import BOM, check_head, check_not_json, checked_names
+from integrations.domain.words import counted
 from integrations.errors import FILE_UNREADABLE, NeedsPerson
 
 HEAD_BYTES = 4 * 1024 * 1024
@@ -99,7 +100,7 @@ class CsvDecoder:
         self, block: bytes, types: Types, bad: list[BadRecord], *, names: list[str] | None = None
     ) -> pa.RecordBatch:
         def set_aside(row: pa_csv.InvalidRow) -> Literal["skip"]:
-            reason = f"has {row.actual_columns} fields where {row.expected_columns} are expected"
+            reason = f"has {counted(row.actual_columns, 'field')} instead of {row.expected_columns}"
             bad.append(BadRecord(row.text[:RAW_LIMIT], reason))
             return "skip"
 

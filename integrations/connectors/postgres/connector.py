@@ -32,6 +32,7 @@ from integrations.connectors.postgres.session import Bounds, Session
 from integrations.connectors.postgres.settings import SETTINGS, PostgresSettings
 from integrations.connectors.postgres.writer import PostgresWriter
 from integrations.connectors.sql import no_key, require_key
+from integrations.domain.words import counted
 from integrations.errors import STREAM_MISSING, NeedsPerson
 
 _SNAPSHOT = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -78,9 +79,10 @@ class PostgresConnector:
             )
             return CheckResult(False, verdict.message, verdict.what_to_do, verdict.code)
         advice = "The user is a superuser: better use one with only the rights it needs." if about["superuser"] else ""
+        tables = counted(count, "table or view", "tables and views")
         return CheckResult(
             True,
-            f"Signed in to PostgreSQL {about['version']}; {count} tables and views can be read.",
+            f"Signed in to PostgreSQL {about['version']}; {tables} can be read.",
             advice,
             detail={"version": about["version"], "tables": count, "superuser": about["superuser"]},
         )

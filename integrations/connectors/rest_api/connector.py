@@ -30,6 +30,7 @@ from integrations.connectors.rest_api.schema import infer
 from integrations.connectors.rest_api.spec import SPEC
 from integrations.connectors.rest_api.write_config import require_fitting
 from integrations.connectors.rest_api.writer import RestWriter, Target
+from integrations.domain.words import counted
 from integrations.errors import RECORDS_NOT_FOUND, REQUEST_REFUSED, STREAM_MISSING, NeedsPerson
 
 FRESH_CHECKS = 20
@@ -137,11 +138,11 @@ class RestApiConnector:
         hidden = frozenset(name for name, _ in self._sign_in.params)
         following = turn(paging, page, first_position(paging), self._config.url(stream), hidden)
         total = total_of(paging, page)
-        count = f"{len(page.rows):,} records" + (f" of {total:,}" if total else "")
+        count = counted(len(page.rows), "record") + (f" of {total:,}" if total else "")
         schema = infer(page.rows, stream.types)
         if page.rows and schema is None:
             raise NeedsPerson(RECORDS_NOT_FOUND, f"The list of {stream.name} holds no objects.")
-        columns = f" with {len(schema.names)} columns" if schema else ""
+        columns = f" with {counted(len(schema.names), 'column')}" if schema else ""
         return f"{stream.name}: {count}{columns}, {'another page follows' if following.goes_on else 'no other page'}"
 
     def _reached(self, stream: StreamConfig) -> str:

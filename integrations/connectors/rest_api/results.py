@@ -13,6 +13,7 @@ from integrations.connectors.http import Answer
 from integrations.connectors.rest_api.answer import value_at
 from integrations.connectors.rest_api.write_config import WriteConfig
 from integrations.domain.guarantee import Guarantee
+from integrations.domain.words import counted
 from integrations.errors import RECORD_FAILED, RECORD_PUT_OFF, RECORD_REFUSED, RESULTS_UNTRUSTED, RetryLater
 
 MULTI_STATUS = 207
@@ -108,7 +109,7 @@ def _results(document: Any, write: WriteConfig, where: str) -> list[Any]:
 def _in_order(results: list[Any], sent: int, write: WriteConfig, where: str) -> list[Any]:
     """The results in the order of the records, one for each."""
     if len(results) != sent:
-        raise _untrusted(where, f"{len(results):,} came for {sent:,} records")
+        raise _untrusted(where, f"{len(results):,} came for {counted(sent, 'record')}")
     if not write.result_index:
         return results
     placed = {_place(result, write): result for result in results}

@@ -28,6 +28,7 @@ from integrations.connectors.sqlite.database import SETTINGS, Database, Database
 from integrations.connectors.sqlite.failures import Doing
 from integrations.connectors.sqlite.reader import TableReader, table_schema
 from integrations.connectors.sqlite.writer import SqliteWriter, widen
+from integrations.domain.words import counted
 from integrations.errors import STREAM_MISSING, NeedsPerson
 
 COUNTED_AT_MOST = 50_000
@@ -60,7 +61,9 @@ class SqliteConnector:
         except SignalboxError as error:
             return CheckResult(False, error.message, error.what_to_do, error.code)
         return CheckResult(
-            True, f"{self._file.shown!r} can be opened; it has {count} tables and views.", detail={"tables": count}
+            True,
+            f"{self._file.shown!r} can be opened; it has {counted(count, 'table or view', 'tables and views')}.",
+            detail={"tables": count},
         )
 
     def discover(self) -> Sequence[Stream]:

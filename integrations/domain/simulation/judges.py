@@ -17,6 +17,7 @@ from integrations.domain.simulation.facts import RunFacts, Subject
 from integrations.domain.slo import ErrorBudget
 from integrations.domain.tolerance import is_too_much, share_of
 from integrations.domain.volume import HISTORY_AT_MOST, VolumeAnswer, VolumeRule, judge_volume
+from integrations.domain.words import counted
 
 Judge = Callable[[Subject, datetime], Iterable[tuple[RunFacts, str]]]
 _VOLUME = {
@@ -36,9 +37,10 @@ def _attempts(subject: Subject, _: datetime) -> Iterable[tuple[RunFacts, str]]:
     before, after = _values(subject, "retry.attempts")
     for run in subject.runs:
         if after < before and run.tries > after:
-            yield run, f"would have failed after {after} attempts; it made {run.tries} and {run.state}"
+            yield run, f"would have failed after {counted(int(after), 'attempt')}; it made {run.tries} and {run.state}"
         elif after > before and run.state == RunState.FAILED and run.tries >= before:
-            yield run, f"would have been tried up to {after - before} times more; whether that helps is not known"
+            more = counted(int(after - before), "time")
+            yield run, f"would have been tried up to {more} more; whether that helps is not known"
 
 
 def _longest_wait(name: str) -> Judge:
@@ -80,7 +82,8 @@ def _batches(subject: Subject, _: datetime) -> Iterable[tuple[RunFacts, str]]:
     for run in subject.runs:
         least, would = ceil(run.read / before), ceil(run.read / after)
         if run.read and would > least:
-            yield run, f"would have needed {would:,} batches at least; {least:,} were enough for {run.read:,} records"
+            enough = f"{least:,} {'was' if least == 1 else 'were'} enough for {counted(run.read, 'record')}"
+            yield run, f"would have needed {would:,} batches at least; {enough}"
 
 
 def _limit_reached(name: str, code: str) -> Judge:
@@ -123,7 +126,7 @@ def _masking(subject: Subject, _: datetime) -> Iterable[tuple[RunFacts, str]]:
         how = ", ".join(f"{name} ({would.get(name, 'not masked')})" for name in changed)
         for run in subject.runs:
             if run.written:
-                yield run, f"would have sent its {run.written:,} records with {how}"
+                yield run, f"would have sent its {counted(run.written, 'record')} with {how}"
 
 
 def _masked(subject: Subject, policy: EffectivePolicy) -> dict[str, str]:
@@ -138,7 +141,8 @@ def notes_on(name: str, subject: Subject) -> Iterable[str]:
         budget = ErrorBudget(target, states.count(RunState.SUCCEEDED), states.count(RunState.FAILED))
         if budget.judged:
             verdict = f"{budget.left_percent:.0f} % of the error budget would be left" if budget.is_met else "missed"
-            yield f"{subject.name}: {budget.success_percent:.1f} % of {budget.judged:,} runs succeeded; {verdict}"
+            share = f"{budget.success_percent:.1f} % of {counted(budget.judged, 'run')} succeeded"
+            yield f"{subject.name}: {share}; {verdict}"
         else:
             yield f"{subject.name}: no run ended"
 
