@@ -27,7 +27,8 @@ def open_checked_socket(
     try:
         return connect_checked(addresses, port, lambda: timeout_seconds)
     except TimeoutError:
-        raise RetryLater(TIMED_OUT, f"{host}:{port}: no connection in time.", may_have_arrived=False) from None
+        late = f"{host}:{port}: no connection in time."
+        raise RetryLater(TIMED_OUT, late, may_have_arrived=False, rule="timeout.connect_seconds") from None
     except OSError:
         message = f"{host}:{port}: the connection was refused or failed."
         raise RetryLater(UNREACHABLE, message, may_have_arrived=False) from None

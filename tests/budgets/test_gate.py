@@ -67,6 +67,16 @@ def test_without_a_budget_and_with_a_host_that_is_well_a_slice_asks_once(shop: S
     assert len(calls) == 0
 
 
+def test_what_a_gate_was_told_of_and_what_it_refuses_name_their_connector(shop: Shop) -> None:
+    connector = shop.connector("orders", rules=STRICT)
+    failures = [RetryLater(SERVER_FAILED, "It answered 500.") for _ in range(3)]
+    gate = shop.gate(connector)
+    for each in failures:
+        fail(gate, error=each)
+    named = [each.detail["connector"] for each in (*failures, refused(gate.admit))]
+    assert named == [str(connector.pk)] * 4
+
+
 def test_a_connector_that_calls_no_host_has_no_gate(shop: Shop) -> None:
     connector = Connector.objects.create(workspace=shop.workspace, name="f", plugin="files", settings={})
     assert shop.gate(connector) is OPEN_GATE

@@ -295,6 +295,16 @@ def test_a_silent_server_is_given_up() -> None:
     assert caught.value.code == TIMED_OUT
 
 
+def test_a_connection_that_does_not_come_in_time_names_the_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(_to: object, _timeout: float) -> socket.socket:
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(socket, "create_connection", wait)
+    with pytest.raises(RetryLater) as caught:
+        send(9, limits=Limits(attempts=1))
+    assert (caught.value.code, caught.value.detail["rule"]) == (TIMED_OUT, "timeout.connect_seconds")
+
+
 def test_a_trickle_of_bytes_cannot_outlast_the_deadline() -> None:
     stop = threading.Event()
 

@@ -83,6 +83,7 @@ def test_a_host_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(RetryLater) as caught:
         opened(9, "127.0.0.1")
     assert (caught.value.code, caught.value.may_have_arrived) == (TIMED_OUT, False)
+    assert caught.value.detail["rule"] == "timeout.connect_seconds"
 
 
 @pytest.mark.security("SEC-080")

@@ -42,11 +42,14 @@ def test_a_state_that_always_held_holds_since_the_first_run(bench: Bench, outsid
     assert (status.integrations[0].state, status.integrations[0].since) == ("bad", NOON)
 
 
-@pytest.mark.parametrize(("enabled", "word"), [(True, "never ran"), (False, "switched off")])
-def test_what_never_ran_or_is_off_is_neither_good_nor_bad(
-    bench: Bench, outside: World, enabled: bool, word: str
+@pytest.mark.parametrize(
+    ("values", "word"),
+    [({}, "never ran"), ({"enabled": False}, "switched off"), ({"is_approved": False}, "waits for approval")],
+)
+def test_what_never_ran_is_off_or_waits_is_neither_good_nor_bad(
+    bench: Bench, outside: World, values: dict[str, bool], word: str
 ) -> None:
-    Deployment.objects.update(enabled=enabled)
+    Deployment.objects.filter(pk=bench.deployment.pk).update(**{"enabled": True, **values})
     line = status_of(bench.deployment.workspace).integrations[0]
     assert (line.state, line.word) == ("idle", word)
 

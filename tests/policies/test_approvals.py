@@ -163,6 +163,14 @@ def test_a_policy_of_a_destination_in_production_is_not_changed_alone(
         policies.save_policy(workspace=world.workspace, policy=policy, name="Two", description="", rules={})
 
 
+def test_a_policy_over_what_writes_to_production_is_not_changed_alone(
+    world: World, version: IntegrationVersion
+) -> None:
+    Deployment.objects.update(environment="staging")
+    with acting_as(Actor(user=world.owner)), pytest.raises(Conflict, match="second person approves"):
+        save(world, {"approval.activate": False})
+
+
 def test_one_request_waits_at_a_time_and_its_asker_takes_it_back(world: World, version: IntegrationVersion) -> None:
     request = asked(world, version)
     with pytest.raises(Conflict, match="waits for approval already"):

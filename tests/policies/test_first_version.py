@@ -21,6 +21,7 @@ from integrations.services.owed_starts import owe_starts
 from integrations.services.runs import start_run
 from integrations.services.schedules import set_schedule
 from integrations.services.ticking import tick
+from monitoring.services.readiness import readiness
 from tests.pages.connectors_world import make_files, page, post, use
 from tests.world import World, signed_in
 
@@ -100,6 +101,14 @@ def test_without_the_rule_a_declined_version_becomes_active_as_any_other(world: 
     Policy.objects.update(rules={})
     post(signed_in(world.builder), world.url(f"integrations/{held.integration_id}/versions/1/activate/"), {})
     assert Deployment.objects.get().is_approved
+
+
+def test_what_waits_for_approval_is_no_scheduler_that_lags(world: World, held: Deployment) -> None:
+    set_schedule_of(world, held)
+    Schedule.objects.update(next_due_at=timezone.now() - timedelta(hours=1))
+    assert readiness()[-1].ok
+    Deployment.objects.update(is_approved=True)
+    assert not readiness()[-1].ok
 
 
 def test_what_waits_is_not_stale(held: Deployment) -> None:
