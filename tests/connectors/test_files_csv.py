@@ -227,3 +227,26 @@ def test_csv_spectrum_is_read_as_its_authors_say(name: str) -> None:
     if name == "location_coordinates":  # here the JSON has another telephone number than the CSV, and is no list
         expected = [expected | {"Contact Phone Number": "2095257564"}]
     assert [{k: v or "" for k, v in row.items()} for row in found] == expected
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_batches_of_one_block_share_its_bytes_and_progress_follows_the_records(tmp_path: Path, form: str) -> None:
+    lines = [
+        b"a" if form == "csv" else b'{"a":0}',
+        *(b"%d" % n if form == "csv" else b'{"a":%d}' % n for n in range(100, 500)),
+    ]
+    size = len(put(tmp_path, "x", b"\n".join(lines)).read_bytes())
+    found = batches(tmp_path, "x", form, request={"batch_records": 50})
+    shares = [batch.progress or 0 for batch in found]
+    assert all(size * 0.1 < batch.read_bytes < size * 0.15 for batch in found[:8])
+    assert sum(batch.read_bytes for batch in found) == pytest.approx(size, abs=2)
+    assert shares[:8] == [pytest.approx((n + 1) / 8, abs=0.01) for n in range(8)]
+
+
+def test_a_read_that_goes_on_within_a_block_counts_what_is_left_of_it(tmp_path: Path) -> None:
+    size = len(put(tmp_path, "x", b"a\n" + b"100\n" * 400).read_bytes())
+    whole = batches(tmp_path, "x", request={"batch_records": 100})
+    rest = batches(tmp_path, "x", request={"batch_records": 100, "cursor": whole[0].cursor})
+    assert [batch.read_bytes for batch in rest[:3]] == [batch.read_bytes for batch in whole[1:]]
+    assert sum(batch.read_bytes for batch in whole) == pytest.approx(size, abs=2)
+    assert [batch.progress for batch in rest[:3]] == [batch.progress for batch in whole[1:]]

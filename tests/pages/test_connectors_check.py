@@ -98,7 +98,7 @@ def test_a_stored_connector_is_tested_in_place(world: World, owner: Client, fold
     assert connector.check_state == "ok"
 
 
-@pytest.mark.parametrize(("path", "word"), [("", "files are there"), ("nowhere", "folder")])
+@pytest.mark.parametrize(("path", "word"), [("", "found, and"), ("nowhere", "folder")])
 def test_without_scripts_the_verdict_comes_with_the_next_page(
     world: World, owner: Client, folder: Path, path: str, word: str
 ) -> None:

@@ -87,9 +87,11 @@ class FileReader:
         if mark and mark.is_ended:
             return
         start = replace(mark, identity=identity) if mark else Mark(identity, part.first, part.crc)
+        is_in_rows = self._settings.format is FileFormat.PARQUET
         for piece in self._pieces(part.file, start, request, request.schema, part.stop):
             cursor = Place(part.file, {part.file: piece.mark}).cursor()
-            yield Batch(piece.records, cursor, piece.bad, piece.read_bytes, part.share(piece.mark.offset))
+            share = part.share(piece.mark.offset if is_in_rows else piece.file_bytes)
+            yield Batch(piece.records, cursor, piece.bad, piece.read_bytes, share)
 
     def _checked(self, part: Range) -> Identity:
         if self._settings.format is FileFormat.PARQUET:

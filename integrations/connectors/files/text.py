@@ -67,25 +67,26 @@ def text_pieces(
             content.stop_at(stop)
         start = mark or first
         beyond = content.go_to(start)
+        before = content.read_bytes
         if start.block:
             data = beyond + content.read(start.block - len(beyond))
             beyond = content.read(1)
             if start.is_last:
                 check_continues(content.name, data, beyond)
-            yield from _rest_of_block(decoder, content, data, start, request)
-        before = content.read_bytes
+            yield from _rest_of_block(decoder, content, data, start, before, request)
+            before = content.read_bytes
         for data, is_last in blocks(content, decoder.cutter, request.batch_bytes, beyond):
             yield from _slices(decoder, content, data, before, request, is_last=is_last)
             before = content.read_bytes
 
 
 def _rest_of_block(
-    decoder: Decoder, content: Content, data: bytes, start: Mark, request: ReadRequest
+    decoder: Decoder, content: Content, data: bytes, start: Mark, before: int, request: ReadRequest
 ) -> Iterator[Piece]:
     """Give the records of a block that were not given out before the cursor was stored."""
     if len(data) < start.block:
         raise changed(content.name, "became shorter")
-    whole = list(_slices(decoder, content, data, content.read_bytes, request, is_last=start.is_last, rows=start.rows))
+    whole = list(_slices(decoder, content, data, before, request, is_last=start.is_last, rows=start.rows))
     if sum(piece.records.num_rows for piece in whole) != start.total - start.rows:
         raise changed(content.name, "or its settings were changed")
     yield from whole
@@ -94,15 +95,20 @@ def _rest_of_block(
 def _slices(
     decoder: Decoder, content: Content, data: bytes, before: int, request: ReadRequest, *, is_last: bool, rows: int = 0
 ) -> Iterator[Piece]:
-    """Give the records of one block in pieces of the asked size, from `rows` on; what is bad comes with the first."""
+    """Give the records of one block in pieces of the asked size, from `rows` on; what is bad comes with the first.
+
+    Each piece has its share of the block's bytes: a block is read at once, its records are moved piece by piece.
+    """
     records, bad = decoder.decode(data, content, is_last=is_last)
     here = Mark(content.identity, content.offset, content.crc)
-    read = content.read_bytes - before
-    total = records.num_rows
+    total, read = records.num_rows, content.read_bytes - before
+    at = before + read * rows // max(total, 1)
     while rows + request.batch_records < total:
         mark = replace(here, is_last=is_last, block=len(data), rows=rows + request.batch_records, total=total)
-        yield Piece(records.slice(rows, request.batch_records), bad if not rows else (), mark, read, content.read_bytes)
-        rows, read = rows + request.batch_records, 0
+        end = before + read * mark.rows // total
+        yield Piece(records.slice(rows, request.batch_records), bad if not rows else (), mark, end - at, end)
+        rows, at = mark.rows, end
     content.passed(data)
     after = replace(here, offset=content.offset, crc=content.crc, is_last=is_last)
-    yield Piece(records.slice(rows), bad if not rows else (), after, read, content.read_bytes)
+    end = before + read
+    yield Piece(records.slice(rows), bad if not rows else (), after, end - at, end)
