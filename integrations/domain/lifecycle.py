@@ -44,12 +44,16 @@ class BatchState(StrEnum):
 
 
 class DeadLetterState(StrEnum):
-    """open -> redriving -> redriven, or back to open; open -> discarded."""
+    """open -> redriving -> redriven, or back to open; open -> discarded.
+
+    A repeated one was never open: the same record stands in an open letter of an earlier run.
+    """
 
     OPEN = "open"
     REDRIVING = "redriving"
     REDRIVEN = "redriven"
     DISCARDED = "discarded"
+    REPEATED = "repeated"
 
 
 class Outcome(StrEnum):

@@ -55,7 +55,10 @@ class DeadLetterFilterForm(forms.Form):
         if data["integration"]:
             letters = letters.filter(integration=data["integration"])
         if data["run"]:
-            letters = letters.filter(Q(run=data["run"]) | Q(run__parent=data["run"]))
+            of_run = Q(run=data["run"]) | Q(run__parent=data["run"])
+            # What it set aside and an earlier run had too is open there.
+            seen = Q(last_run=data["run"]) if self.chosen_state == DeadLetterState.OPEN else Q()
+            letters = letters.filter(of_run | seen if seen else of_run)
         if data["batch"] is not None:
             letters = letters.filter(batch_number=data["batch"])
         return self._with_reason(letters) if with_reason else letters

@@ -48,6 +48,8 @@ class DeadLetter(WorkspaceModel):
     """`payload` is the record as it was read (JSON), encrypted and bound to this row; `field` and `reason` say why.
 
     `edited` is the record as a person corrected it, encrypted too; empty where nobody did. What was read stays.
+    `fingerprint` is the same for the same record with the same reason; an open letter counts the runs that set it aside
+    (`seen_count`) and names the last other one (`last_run`), whose own letter is `repeated`.
     A redriven letter has its `outcome`; where it was set aside again, a letter of that run has it as its `origin`.
     """
 
@@ -60,6 +62,9 @@ class DeadLetter(WorkspaceModel):
     code = models.CharField(max_length=60)
     field = models.CharField(max_length=120, blank=True)
     reason = models.CharField(max_length=500)
+    fingerprint = models.CharField(max_length=32, blank=True, default="", db_default="")
+    seen_count = models.PositiveIntegerField(default=1, db_default=1)
+    last_run = models.ForeignKey(Run, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     is_record = models.BooleanField(default=True)
     payload = models.TextField()
     edited = models.TextField(blank=True)
@@ -84,6 +89,9 @@ class DeadLetter(WorkspaceModel):
         indexes = [
             models.Index(fields=["workspace", "state", "-id"], name="dead_letter_of_workspace"),
             models.Index(fields=["run", "batch_number"], name="dead_letter_of_batch"),
+            models.Index(
+                fields=["integration", "fingerprint"], condition=Q(state="open"), name="open_dead_letter_of_record"
+            ),
         ]
 
     def __str__(self) -> str:

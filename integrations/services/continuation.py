@@ -34,17 +34,17 @@ def continue_run(*, run: Run, user: User | None) -> Run:
             what_to_do="Continue the newest run, or start a new one.",
             run=str(newer.pk),
         )
+    if run.version.reads != deployment.version.reads:
+        raise Conflict(
+            STATE_CONFLICT,
+            "The active version reads something else than this run did.",
+            what_to_do="Start a new run; where you need the version of this run, activate it first.",
+        )
     if run.epoch != deployment.epoch and moves_the_stream(run):
         raise Conflict(
             STATE_CONFLICT,
             "The checkpoint was reset since this run, so its place is not known any more.",
             what_to_do="Start a new run.",
-        )
-    if run.version.reads != deployment.version.reads:
-        raise Conflict(
-            STATE_CONFLICT,
-            "The active version reads something else than this run did.",
-            what_to_do="Start a new run, or activate the version of this run first.",
         )
     return start_run(deployment=deployment, trigger=Trigger.RETRY, user=user, continues=_that_moved(run))
 

@@ -18,6 +18,7 @@ from integrations.models import BatchIntent, DeadLetter, Run, RunBatch
 from integrations.services.intents import mark_uncertain
 from integrations.services.owners import left_behind, left_prepared, owner_of
 from integrations.services.partitions import count_in_parent
+from integrations.services.repeated import fold
 from integrations.services.runs import counts, note_redriven, tell
 
 _RESET = "The checkpoint was reset before its answer was known, and a later run sends its records again."
@@ -90,7 +91,8 @@ def _count(batch: RunBatch) -> None:
         read_bytes=F("read_bytes") + batch.read_bytes,
     )
     note_redriven(batch)
-    run = Run.objects.get(pk=batch.run_id)
+    run = Run.objects.select_related("deployment").get(pk=batch.run_id)
+    fold(run, batch.number)
     message = f"Batch {batch.number} had arrived before the run ended; the next run found and counted it."
     tell(run, "run.settled", message, data={"batch": batch.number, **counts(run)})
     count_in_parent(run, batch)

@@ -32,7 +32,7 @@ BATCH_ROWS = 1_000
 BATCHES_AT_MOST = 50
 _WITH_LETTERS = Exists(DeadLetter.objects.filter(Q(run=OuterRef("pk")) | Q(run__parent=OuterRef("pk"))))
 _WITH_DOUBTS = Exists(UncertainBatch.objects.filter(Q(run=OuterRef("pk")) | Q(run__parent=OuterRef("pk")), verdict=""))
-_SETTLED = (DeadLetterState.REDRIVEN.value, DeadLetterState.DISCARDED.value)
+_SETTLED = (DeadLetterState.REDRIVEN.value, DeadLetterState.DISCARDED.value, DeadLetterState.REPEATED.value)
 
 
 def sweep(now: datetime | None = None) -> int:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Self
 from uuid import UUID
 
@@ -39,8 +40,10 @@ from integrations.pipeline.ports import Aside, Parcel, Position, PreparedBatch
 from integrations.services import intents, leftovers
 from integrations.services.claims import Asked, Claim, extend_lease, guarded
 from integrations.services.dead_letter_lineage import written_after_a_failure
+from integrations.services.masking import key_of
 from integrations.services.owners import continued
 from integrations.services.partitions import count_in_parent
+from integrations.services.repeated import fingerprint, fold
 from integrations.services.runs import counts, note_redriven, tell
 
 log = structlog.get_logger(__name__)
@@ -210,6 +213,8 @@ class DatabaseRunLog:
                 Deployment.objects.filter(pk=self._run.deployment_id).update(cursor=batch.cursor, cursor_at=Now())
             note_redriven(batch)
             self._mark_doubtful(batch)
+            if batch.set_aside:
+                fold(self._run, number)
             if self._guarantee is not Guarantee.TRANSACTIONAL:
                 intents.drop(batch)
             self._run.refresh_from_db(fields=COUNTED)
@@ -344,10 +349,15 @@ class DatabaseRunLog:
             is_record=aside.is_record,
             origin_id=UUID(aside.origin) if aside.origin else None,
         )
-        letter.payload = encryption.encrypt(
-            msgspec.json.encode(aside.payload, enc_hook=str), bound_to=letter_binding(letter)
-        )
+        payload = msgspec.json.encode(aside.payload, enc_hook=str)
+        letter.fingerprint = fingerprint(payload, letter.code, letter.field, key=self._key)
+        letter.payload = encryption.encrypt(payload, bound_to=letter_binding(letter))
         return letter
+
+    @cached_property
+    def _key(self) -> bytes:
+        """What the fingerprints of letters are made with; asked for where a letter is."""
+        return key_of(self._run.workspace)
 
 
 def _seconds_before(run: Run) -> float:

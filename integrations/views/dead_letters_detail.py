@@ -23,6 +23,7 @@ from integrations.models import DeadLetter, Deployment
 from integrations.services.dead_letter_lineage import lineage_of
 from integrations.services.dead_letters import payload_of, record_of
 from integrations.services.masking import shown_record
+from integrations.services.repeated import standing_for
 
 _FILTER = "filter"
 _NOT_THERE = "\N{EN DASH}"
@@ -76,6 +77,7 @@ def dead_letter_detail(request: WorkspaceRequest, letter_id: UUID) -> HttpRespon
         "active_version": deployment.values_list("version__number", flat=True).first(),
         "is_open": letter.state == DeadLetterState.OPEN,
         "lineage": lineage_of(letter),
+        "standing": standing_for(letter),
         **_neighbours(request, letter),
     }
     if request.access.allows("deadletter.payload.read"):

@@ -256,10 +256,21 @@ def test_a_redrive_delivers_what_the_mapping_now_takes(moving: Moving) -> None:
 
 
 def test_everything_that_the_filter_shows_is_sent_again(moving: Moving) -> None:
-    first, second = moving.run(bad=2), moving.run(bad=1)
+    first, second = moving.run(bad=2), moving.run(good=1)
+    add_letter(moving, second, b'{"id": 9}')
     moving.post("dead-letters/redrive/", {"everything": "1", "filter": f"run={first.pk}"})
     assert states(moving) == ["redriving", "redriving", "open"]
-    assert second.set_aside == 1
+
+
+def test_a_record_that_two_runs_set_aside_is_one_open_letter_of_both(moving: Moving) -> None:
+    first, second = moving.run(bad=1), moving.run(bad=1)
+    letter, repeated = moving.letters()
+    assert shown(moving) == shown(moving, f"?run={first.pk}") == shown(moving, f"?run={second.pk}") == [letter]
+    assert shown(moving, f"?state=any&run={second.pk}") == [repeated]
+    assert "2 runs" in moving.text("dead-letters/")
+    assert f"/runs/{second.pk}/" in moving.text(f"dead-letters/{letter.pk}/")
+    assert f"/dead-letters/{letter.pk}/" in moving.text(f"dead-letters/{repeated.pk}/")
+    assert "dead-letters/redrive/" not in moving.text(f"dead-letters/{repeated.pk}/")
 
 
 @pytest.mark.parametrize(

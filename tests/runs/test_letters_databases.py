@@ -45,3 +45,13 @@ def test_a_bulk_correction_and_its_redrive(bench: Bench, outside: World) -> None
     old = with_successor(DeadLetter.objects.filter(origin=None)).order_by("id")
     assert [letter.outcome for letter in old] == [Outcome.WRITTEN, Outcome.WRITTEN, Outcome.SET_ASIDE]
     assert [vars(letter)["became"] for letter in old] == [None, None, standing.get().pk]
+
+
+@pytest.mark.fault("F26")
+def test_a_record_that_two_runs_set_aside_is_one_open_letter(bench: Bench, outside: World) -> None:
+    outside.rows = [{"id": number, "amount": "bad"} for number in range(600)]
+    done = [bench.work(bench.start()) for _ in range(2)]
+    assert [run.set_aside for run in done] == [600, 600]
+    standing = DeadLetter.objects.filter(state=DeadLetterState.OPEN)
+    assert set(standing.values_list("run", "seen_count", "last_run")) == {(done[0].pk, 2, done[1].pk)}
+    assert (standing.count(), DeadLetter.objects.filter(state=DeadLetterState.REPEATED).count()) == (600, 600)

@@ -29,8 +29,8 @@ class DeadLetterSerializer(serializers.ModelSerializer[DeadLetter]):
     class Meta:
         model = DeadLetter
         fields = [
-            "id", "integration", "run", "batch_number", "state", "code", "field", "reason", "is_record", "origin",
-            "redrive", "outcome", "became", "created_at", "resolved_at", "edited_at",
+            "id", "integration", "run", "batch_number", "state", "code", "field", "reason", "is_record", "seen_count",
+            "last_run", "origin", "redrive", "outcome", "became", "created_at", "resolved_at", "edited_at",
         ]  # fmt: skip
         read_only_fields = fields
 
