@@ -9,7 +9,7 @@ from accounts.views import errors as of_pages
 from config import header_limits, urls
 from integrations import errors as of_integrations
 
-# A module that nobody has imported has declared nothing: every page and API, what comes before them, and what runs can meet.
+# A module that nobody has imported has declared nothing: pages and API, what comes before them, what runs can meet.
 DECLARING: tuple[ModuleType, ...] = (urls, header_limits, of_pages, of_integrations)
 HEADER = """# Errors
 

@@ -99,7 +99,6 @@ TEMPLATES = [
             ],
             "builtins": [
                 "django_cotton.templatetags.cotton",
-                "lucide.templatetags.lucide",
                 "accounts.templatetags.signalbox",
             ],
             "context_processors": [

@@ -29,3 +29,5 @@ from config.settings import DATABASES  # noqa: E402 (see above)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # A file, as in production: other threads and processes see it, and locks behave alike.
 DATABASES["default"].setdefault("TEST", {})["NAME"] = str(_data / "test.sqlite3")
+# Each test client would list all static files anew.
+WHITENOISE_AUTOREFRESH = True
