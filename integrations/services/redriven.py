@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import msgspec
 import pyarrow as pa
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from integrations.connectors.base import (
     BadRecord,
@@ -117,8 +117,8 @@ def _batch_of(letters: Sequence[DeadLetter], schema: pa.Schema, *, progress: flo
 
 def schema_of(letters: QuerySet[DeadLetter]) -> pa.Schema:
     """The schema of the newest run that set one of these letters aside."""
-    origin = Run.objects.filter(dead_letters__in=letters).exclude(schema="").order_by("-id")
-    stored = origin.values_list("schema", flat=True).first()
+    runs = Run.objects.filter(Q(pk__in=letters.values("run")) | Q(pk__in=letters.values("last_run")))
+    stored = runs.exclude(schema="").order_by("-id").values_list("schema", flat=True).first()
     if stored is None:
         raise NeedsPerson(STREAM_MISSING, "The run that set these records aside left no schema.")
     return decode_schema(stored)

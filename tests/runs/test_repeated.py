@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from django.db.models.functions import Now
 
@@ -15,6 +17,7 @@ from integrations.services import dead_letters, retention, runs
 from integrations.services.backfills import Checkpoint, start_replay
 from integrations.services.continuation import continue_run
 from integrations.services.execution import execute_slice
+from integrations.services.redriven import schema_of
 from integrations.services.repeated import fingerprint
 from tests.runs.conftest import Bench
 from tests.runs.listed import World
@@ -77,6 +80,15 @@ def test_what_is_set_aside_after_its_letter_was_settled_is_open_again(full: Benc
     run = work(full)
     assert (before, len(opened())) == ((1, 2) if end == "set aside again" else (0, 1))
     assert opened()[-1].run_id == run.pk
+
+
+def test_a_redrive_reads_by_the_columns_of_the_run_that_has_seen_it_last(full: Bench, outside: World) -> None:
+    work(full)
+    columns: list[pa.Field[Any]] = [pa.field("id", pa.int64()), pa.field("amount", pa.large_string())]
+    outside.schema = pa.schema(columns)
+    work(full)
+    (letter,) = opened()
+    assert (letter.seen_count, schema_of(DeadLetter.objects.filter(pk=letter.pk))) == (2, outside.schema)
 
 
 def test_a_letter_that_a_redrive_sets_aside_again_takes_the_next_sighting(full: Bench) -> None:
