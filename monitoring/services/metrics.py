@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from django.db.models import Count, Sum
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from integrations.domain.lifecycle import RunState
+from integrations.domain.lifecycle import DeadLetterState, RunState
 from integrations.models import DeadLetter, Run
 from integrations.models.dead_letter import in_unsettled_batch
 from monitoring.domain.health import PROCESS_SILENT_AFTER_SECONDS
@@ -20,7 +20,7 @@ from monitoring.models.heartbeat import ProcessKind
 class DatabaseCollector(Collector):
     """Asks the database at each scrape."""
 
-    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+    def collect(self) -> Iterator[GaugeMetricFamily]:
         yield _runs()
         yield _records()
         yield _dead_letters()
@@ -42,8 +42,10 @@ def _runs() -> GaugeMetricFamily:
     return family
 
 
-def _records() -> CounterMetricFamily:
-    family = CounterMetricFamily("signalbox_records", "Records of all runs by what became of them.", labels=["outcome"])
+def _records() -> GaugeMetricFamily:
+    # No counter: retention deletes runs, and a counter that falls reads as a restart, so as so many records at once.
+    words = "Records of the runs that are kept, by what became of them; read is the sum of the others."
+    family = GaugeMetricFamily("signalbox_records", words, labels=["outcome"])
     sums = Run.objects.filter(parent=None).aggregate(
         **{name: Sum(name) for name in ("read", "written", "set_aside", "filtered")}
     )
@@ -54,9 +56,10 @@ def _records() -> CounterMetricFamily:
 
 def _dead_letters() -> GaugeMetricFamily:
     family = GaugeMetricFamily("signalbox_dead_letters", "Dead letters by state.", labels=["state"])
-    counted = DeadLetter.objects.exclude(in_unsettled_batch())
-    for state, count in counted.values_list("state").annotate(count=Count("id")).order_by():
-        family.add_metric([state], count)
+    letters = DeadLetter.objects.exclude(in_unsettled_batch())
+    counted = dict(letters.values_list("state").annotate(count=Count("id")).order_by())
+    for state in DeadLetterState:
+        family.add_metric([state.value], counted.get(state.value, 0))
     return family
 
 

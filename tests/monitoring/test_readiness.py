@@ -85,4 +85,4 @@ def test_metrics_count_runs_records_letters_and_processes(client: Client) -> Non
     text = client.get("/metrics").content.decode()
     assert 'signalbox_processes{kind="worker"} 1.0' in text
     assert 'signalbox_runs{state="succeeded"} 0.0' in text
-    assert 'signalbox_records_total{outcome="written"} 0.0' in text
+    assert 'signalbox_records{outcome="written"} 0.0' in text
