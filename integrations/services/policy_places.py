@@ -11,7 +11,7 @@ from uuid import UUID
 from accounts.models import Workspace
 from integrations.connectors import registry
 from integrations.domain import policy as rules_of
-from integrations.domain.policy import EffectivePolicy, End, Level, Spot, Value
+from integrations.domain.policy import RULES, EffectivePolicy, End, Level, Spot, Value
 from integrations.models import Connector, Deployment, Integration, Policy
 
 _seen: ContextVar[dict[UUID, Policy | None] | None] = ContextVar("seen_policies", default=None)
@@ -122,7 +122,7 @@ def problems_in_places(proposal: Proposal) -> dict[str, str]:
     spots = [Spot(place.own_level, place.ends) for place in places]
     if not any(place.words for place in places):
         spots.append(Spot("integration"))
-    problems = rules_of.misplaced(proposal.rules, spots)
+    problems = rules_of.misplaced(proposal.rules, spots) | _idle(proposal, places)
     for place in places:
         for pair, sentence in rules_of.contradictions(place.effective).items():
             name = next((name for name in pair if name in proposal.rules), None)
@@ -132,6 +132,24 @@ def problems_in_places(proposal: Proposal) -> dict[str, str]:
             if name in proposal.rules and place.effective.rules[name].level == place.own_level:
                 problems.setdefault(name, _at(place) + sentence)
     return problems
+
+
+def _idle(proposal: Proposal, places: list[Place]) -> dict[str, str]:
+    """Map each rule to why it does nothing, where all that it shapes is off, and no other policy switches it on."""
+    known = [RULES[name] for name in proposal.rules if name in RULES]
+    inert = [rule for rule in known if all(rules_of.idle(rule, place.effective) for place in places)]
+    if not inert:
+        return {}
+    others = Policy.objects.of(proposal.workspace)
+    if proposal.policy is not None:
+        others = others.exclude(pk=proposal.policy.pk)
+    switched_on = {
+        name
+        for rules in others.values_list("rules", flat=True)
+        for name, value in rules.items()
+        if name in RULES and not RULES[name].is_off(value)
+    }
+    return {rule.name: rules_of.why_idle(rule) for rule in inert if not switched_on & set(rule.acts_with)}
 
 
 def _at(place: Place) -> str:

@@ -11,6 +11,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.errors import Invalid
+from accounts.models import Workspace
 from integrations.domain import policy as rules_of
 from integrations.domain.lifecycle import RunState
 from integrations.domain.policy import RULES, End, FlowPolicy, Level, ReadFrom, Spot, Tighter, Value
@@ -227,7 +228,7 @@ def test_a_policy_is_judged_where_it_meets_the_policy_of_the_destination(written
 
 
 def test_a_policy_of_the_destination_is_simulated(written: Ended, outside: World) -> None:
-    outside.rows = [{"id": 1, "amount": "1"}]
+    outside.rows = [{"id": n, "amount": "1"} for n in range(3)]
     bench = written()
     bench.work(bench.start())
     rules: dict[str, Value] = {"limit.batch_records": 1, "retry.attempts": 9, "limit.pages": 5}
@@ -238,6 +239,7 @@ def test_a_policy_of_the_destination_is_simulated(written: Ended, outside: World
         "limit.batch_records": "",
         "retry.attempts": "it changes for one end, and which end's calls failed is not stored with a run",
     }
+    assert "would have needed 3 batches" in made.findings[1].differences[0].words
 
 
 def test_both_ends_of_a_deployment_are_at_hand(written: Ended) -> None:
@@ -275,3 +277,28 @@ def test_a_column_that_was_noted_is_the_last_action_of_its_rule(written: Ended, 
     outside.schema = pa.schema([*outside.schema, pa.field("extra", pa.string())])
     bench.work(bench.start())
     assert "noted for review" in RuleAction.objects.get(rule="drift.added").what
+
+
+@pytest.mark.parametrize(
+    ("rules", "refused"),
+    [
+        ({"budget.burst": 5}, ["budget.burst"]),
+        ({"budget.burst": 5, "budget.requests_per_minute": 60}, []),
+        ({"maintenance.inside": "skip"}, ["maintenance.inside"]),
+        ({"breaker.minimum_calls": 5}, []),
+        ({"breaker.minimum_calls": 5, "breaker.failure_percent": 0}, ["breaker.minimum_calls"]),
+        ({"volume.unusual": "fail", "volume.drop_percent": 0}, []),
+        ({"volume.unusual": "fail", "volume.drop_percent": 0, "volume.rise_percent": 0}, ["volume.unusual"]),
+    ],
+)
+def test_what_shapes_a_rule_that_is_off_is_refused(
+    workspace: Workspace, outside: World, rules: dict[str, Value], refused: list[str]
+) -> None:
+    proposal = Proposal(workspace, None, "New", rules, frozenset(), is_default=True)
+    assert list(policies.problems_with(proposal)) == refused
+
+
+def test_what_shapes_a_rule_that_another_policy_sets_is_taken(workspace: Workspace, outside: World) -> None:
+    Policy.objects.create(workspace=workspace, name="Shop", rules={"budget.requests_per_minute": 60})
+    proposal = Proposal(workspace, None, "House", {"budget.burst": 5}, frozenset(), is_default=True)
+    assert policies.problems_with(proposal) == {}

@@ -67,9 +67,10 @@ def test_nothing_starts_before_and_the_refusal_names_who_may_approve(
     assert world.owner.display_name not in refused.value.what_to_do
 
 
-def test_approved_it_runs_and_missed_nothing(world: World, held: Deployment) -> None:
+def test_approved_it_runs_and_missed_nothing(world: World, held: Deployment, caplog: pytest.LogCaptureFixture) -> None:
     set_schedule_of(world, held)
     assert tick() == 0
+    assert "schedule_not_started" not in caplog.text, "the schedule is passed over, not tried at each tick"
     decide(world, approve=True)
     due = Schedule.objects.get().next_due_at
     assert due is not None

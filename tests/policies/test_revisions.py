@@ -12,13 +12,13 @@ from django.db.models.signals import pre_save
 from accounts.errors import Conflict
 from accounts.models import AuditEntry
 from accounts.request_context import Actor, acting_as
-from integrations.models import ApprovalRequest, Policy
+from integrations.models import ApprovalRequest, Integration, Policy
 from integrations.services import policies
 from integrations.services.approval_asking import ask_for_policy
 from integrations.services.approvals import decide
 from integrations.services.policy_changes import differences
 from integrations.services.policy_places import Proposal
-from tests.pages.connectors_world import make_policy, page, post, text_of
+from tests.pages.connectors_world import make_files, make_policy, page, post, text_of, use
 from tests.runs.crowd import all_at_once
 from tests.world import World, signed_in
 
@@ -47,6 +47,16 @@ def test_who_has_not_seen_the_last_change_does_not_overwrite_it(world: World) ->
     assert "Attempts: 3 → 9" in refused.value.message
     assert "Description: none → slower" in refused.value.message
     assert Policy.objects.get().rules == {"retry.attempts": 9}
+
+
+def test_nobody_is_asked_to_approve_what_was_begun_from_an_older_policy(world: World) -> None:
+    stale = make_policy(world, retry__attempts=3)
+    use(world, make_files(world))
+    Integration.objects.update(policy=stale)
+    Policy.objects.update(rules={"approval.activate": True}, revision=2)
+    with pytest.raises(Conflict) as refused:
+        save(world, stale, rules={})
+    assert refused.value.code == "policy_changed"
 
 
 @pytest.mark.django_db(transaction=True)

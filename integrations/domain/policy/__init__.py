@@ -15,7 +15,16 @@ from integrations.domain.policy.inheritance import (
     effective,
 )
 from integrations.domain.policy.lists import Item, ListRule
-from integrations.domain.policy.problems import Spot, contradictions, limit_problems, loosened, misplaced, problems_of
+from integrations.domain.policy.problems import (
+    Spot,
+    contradictions,
+    idle,
+    limit_problems,
+    loosened,
+    misplaced,
+    problems_of,
+    why_idle,
+)
 from integrations.domain.policy.registry import RULES, SECTIONS
 from integrations.domain.policy.rule import (
     LEVELS,
@@ -56,8 +65,10 @@ __all__ = [
     "Value",
     "contradictions",
     "effective",
+    "idle",
     "limit_problems",
     "loosened",
     "misplaced",
     "problems_of",
+    "why_idle",
 ]

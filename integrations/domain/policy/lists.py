@@ -64,6 +64,9 @@ class ListRule(Rule):
         """The text of the items, one a line."""
         return "\n".join(self.write_line(item) for item in items_of(value))
 
+    def is_off(self, value: Value) -> bool:
+        return not items_of(value)
+
     def shown(self, value: Value) -> str:
         return "; ".join(self.write_line(item) for item in items_of(value)) or "none"
 

@@ -79,6 +79,18 @@ def _why_inert(rule: Rule, spots: list[Spot]) -> str:
     )
 
 
+def idle(rule: Rule, policy: EffectivePolicy) -> bool:
+    """Say whether a rule shapes what other rules do, and all of those are switched off."""
+    led = [policy.rules[name] for name in rule.acts_with]
+    return bool(led) and all(each.rule.is_off(each.value) for each in led)
+
+
+def why_idle(rule: Rule) -> str:
+    """The sentence that says so."""
+    led = " or ".join(f"“{RULES[name].label}”" for name in rule.acts_with)
+    return f"{rule.label} shapes what {led} does, which is switched off here: set that as well, or leave this out."
+
+
 def contradictions(policy: EffectivePolicy) -> dict[tuple[str, str], str]:
     """Map each pair of rules that leave each other no room to the sentence that says so."""
     problems: dict[tuple[str, str], str] = {}

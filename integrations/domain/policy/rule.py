@@ -91,6 +91,10 @@ class Rule(ABC):
     def problem_of(self, value: object) -> str:
         """Why the value cannot be used, or nothing."""
 
+    def is_off(self, value: Value) -> bool:  # noqa: ARG002 - most rules cannot be switched off
+        """Whether the rule does nothing at all with this value."""
+        return False
+
     def shown(self, value: Value) -> str:
         """The value as a page says it, with its unit."""
         return str(value)
@@ -133,6 +137,9 @@ class NumberRule(Rule):
         if not _is_number(value) or (self.whole and value != int(value)):
             return f"{self.label} is a {'whole number' if self.whole else 'number'}."
         return "" if self.minimum <= value <= self.maximum else f"{self.label} is {self.bounds}."
+
+    def is_off(self, value: Value) -> bool:
+        return bool(self.zero) and value == 0
 
     def shown(self, value: Value) -> str:
         if self.zero and value == 0:
