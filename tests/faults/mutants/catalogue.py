@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.faults.mutants import claiming, moving, sending
+from tests.faults.mutants import claiming, lasting, moving, sending
 
-SEEDS = (*claiming.SEEDS, *moving.SEEDS, *sending.SEEDS)
+SEEDS = (*claiming.SEEDS, *lasting.SEEDS, *moving.SEEDS, *sending.SEEDS)
