@@ -7,20 +7,20 @@ from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, cast
 
-import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from integrations.domain.mapping import Mapping
 from integrations.domain.masking import (
-    REDACTED,
     MaskedField,
     MaskHow,
     Masks,
-    is_filter_masked,
     masked_fields,
+    masked_json,
     masked_text,
     masked_value,
+    may_show,
+    quiet_names,
     unfit,
 )
 from integrations.errors import MASK_UNFIT, NeedsPerson
@@ -28,7 +28,6 @@ from integrations.pipeline.mapper import Mapped, Mapper, Rejection
 from integrations.pipeline.preview import PreviewRow
 
 Column: TypeAlias = "pa.Array[Any]"
-_FILTER = "filter"
 
 
 class MaskingMapper(Mapper):
@@ -44,9 +43,7 @@ class MaskingMapper(Mapper):
             raise NeedsPerson(MASK_UNFIT, " ".join(problems.values()), field=next(iter(problems)))
         super().__init__(mapping, source_schema)
         self._fields, self._masks, self._key = fields, masks, key
-        self._quiet_fields = {field.rule.target for field in fields}
-        if is_filter_masked(mapping, masks):
-            self._quiet_fields.add(_FILTER)
+        self._quiet_names = quiet_names(mapping, fields, masks)
         self.masked = 0
 
     @property
@@ -62,14 +59,14 @@ class MaskingMapper(Mapper):
             place = accepted.schema.get_field_index(field.rule.target)
             column = accepted.column(place)
             self.masked += len(column) - column.null_count
-            hidden = mask_column(column, field, self._masks, self._key)
+            hidden = mask_column(column, field, self._key)
             accepted = accepted.set_column(place, accepted.schema.field(place), hidden)
         return replace(mapped, accepted=accepted, rejected=tuple(self._quiet(item) for item in mapped.rejected))
 
     def _quiet(self, item: Rejection) -> Rejection:
-        if item.field not in self._quiet_fields:
-            return item
-        return replace(item, reason=quiet_reason(item.field))
+        if item.field in self._quiet_names or may_show(item.reason, self._masks):
+            return replace(item, reason=quiet_reason(item.field))
+        return item
 
 
 def quiet_reason(field: str) -> str:
@@ -77,12 +74,12 @@ def quiet_reason(field: str) -> str:
     return f"{field}: cannot be used. Its value is masked by a policy, so it is not shown."
 
 
-def mask_column(column: Column, field: MaskedField, masks: Masks, key: bytes) -> Column:
+def mask_column(column: Column, field: MaskedField, key: bytes) -> Column:
     """The column under its mask, of the same type and length; what is missing stays missing."""
     if field.how is MaskHow.DROP and not field.inside:
         return cast(Column, pa.nulls(len(column), column.type))
     if field.inside:
-        return _by_value(column, lambda text: _masked_json(text, masks, key))
+        return _by_value(column, lambda text: masked_json(text, field.within, key))
     return _by_value(column, lambda text: masked_text(text, field.how, key))
 
 
@@ -96,17 +93,6 @@ def _by_value(column: Column, mask: Callable[[str], str | None]) -> Column:
     encoded = column.dictionary_encode()
     values = [None if text is None else mask(text) for text in encoded.dictionary.to_pylist()]
     return cast(Column, pc.take(pa.array(values, column.type), encoded.indices))
-
-
-def _masked_json(text: str, masks: Masks, key: bytes) -> str:
-    """A preview cuts long texts, and what cannot be parsed any more is hidden as a whole."""
-    folded = text.casefold()
-    if not any(name in folded for name in masks):
-        return text
-    try:
-        return msgspec.json.encode(masked_value(msgspec.json.decode(text), masks, key)).decode()
-    except msgspec.DecodeError:
-        return REDACTED
 
 
 def _members(kind: pa.DataType) -> list[str]:
@@ -134,7 +120,7 @@ class Veil:
     def over(cls, mapping: Mapping, source_schema: pa.Schema, masks: Masks, key: bytes) -> Veil:
         """The veil over one mapping of a source."""
         fields = {field.rule.target: field for field in masked_fields(mapping, masks, nested_names(source_schema))}
-        return cls(masks, key, fields, frozenset({*fields, *([_FILTER] if is_filter_masked(mapping, masks) else [])}))
+        return cls(masks, key, fields, quiet_names(mapping, fields.values(), masks))
 
     def record(self, record: Dictionary[str, Any]) -> dict[str, Any]:
         """What was read."""
@@ -146,7 +132,7 @@ class Veil:
 
     def reason(self, field: str, reason: str) -> str:
         """Why a field failed; what it failed with may be what nobody shall see."""
-        return quiet_reason(field) if field in self.quiet else reason
+        return quiet_reason(field) if field in self.quiet or may_show(reason, self.masks) else reason
 
 
 def hide_rows(rows: Iterable[PreviewRow], veil: Veil) -> tuple[PreviewRow, ...]:
@@ -163,6 +149,8 @@ def hide_rows(rows: Iterable[PreviewRow], veil: Veil) -> tuple[PreviewRow, ...]:
 
 
 def _hidden(value: Any, field: MaskedField | None, masks: Masks, key: bytes) -> Any:
-    if field is None or value is None:
-        return value
-    return _masked_json(str(value), masks, key) if field.inside else masked_text(str(value), field.how, key)
+    if value is None:
+        return None
+    if field is None or field.inside:
+        return masked_value(value, {**masks, **(field.within if field else {})}, key)
+    return masked_text(str(value), field.how, key)

@@ -32,6 +32,7 @@ from integrations.models import DeadLetter, Deployment, IntegrationVersion, Run,
 from integrations.pipeline.batch import columns_of, excerpt
 from integrations.services.dead_letters import payload_of
 from integrations.services.drift_added import adopt
+from integrations.services.masking import shown_values
 from integrations.services.policy_actions import note_in_run
 from integrations.services.runs import tell
 
@@ -98,12 +99,12 @@ def resolve(*, change: SchemaChange, note: str, user: User | None) -> SchemaChan
     return change
 
 
-def sample_of(change: SchemaChange) -> list[Any]:
-    """Up to three values of the column, as text."""
+def sample_of(change: SchemaChange) -> list[str]:
+    """Up to three values of the column, as text and as people may see them."""
     if not change.sample:
         return []
-    found: list[Any] = msgspec.json.decode(encryption.decrypt(change.sample, bound_to=_binding(change)))
-    return found
+    found: list[str] = msgspec.json.decode(encryption.decrypt(change.sample, bound_to=_binding(change)))
+    return [value for value in shown_values(change.deployment, change.column, found) if value is not None]
 
 
 def touched(version: IntegrationVersion, column: str) -> list[str]:

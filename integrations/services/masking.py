@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,8 +12,10 @@ import pyarrow as pa
 
 from accounts.models import Workspace
 from integrations import encryption
+from integrations.domain.mapping import FieldRule, FieldType
 from integrations.domain.mapping import Mapping as FieldMapping
-from integrations.domain.masking import Masks, masked_value, masks_of
+from integrations.domain.mapping.propose import quoted
+from integrations.domain.masking import Masks, masked_fields, masked_text, masked_value, masks_of
 from integrations.domain.words import counted
 from integrations.models import (
     Connector,
@@ -126,6 +128,23 @@ def veil_of(letter: DeadLetter, version: IntegrationVersion, schema: pa.Schema) 
 def meant_record(letter: DeadLetter, stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """What somebody means who edited a shown record: a masked value that was left as it was keeps what it hides."""
     return sight_of(letter).meant(letter, stored, given)
+
+
+def shown_values(deployment: Deployment, column: str, values: Sequence[str]) -> list[str | None]:
+    """Values of a source's column or of a field of the mapping, as people may see them."""
+    version = deployment.version
+    masks = masks_of_version(version, deployment.integration, default_of(deployment.workspace))
+    if not masks:
+        return list(values)
+    # As if the column were passed on; a field of that name tells what it reads.
+    rules = [each for each in FieldMapping.from_json(version.mapping).fields if each.target == column]
+    veil = masked_fields(FieldMapping((*rules, FieldRule(column, quoted(column), FieldType.TEXT))), masks)
+    key = key_of(deployment.workspace)
+    whole = [each.how for each in veil if not each.inside]
+    if whole:
+        how = max(whole, key=lambda each: each.strength)
+        return [masked_text(value, how, key) for value in values]
+    return [masked_value({column: value}, masks, key)[column] for value in values]
 
 
 def _masks_of_letter(letter: DeadLetter) -> Masks:

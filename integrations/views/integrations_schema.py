@@ -31,6 +31,9 @@ def integration_schema(request: WorkspaceRequest, integration_id: object) -> Htt
             :SHOWN
         ]
     )
+    for change in changes:
+        # With all that tells what is masked there.
+        change.deployment = deployment
     may_look = request.access.allows("data.sample.read")
     context = {
         "deployment": deployment,

@@ -16,9 +16,9 @@ from integrations.domain.lifecycle import RunState
 from integrations.domain.mapping import FieldRule, Mapping
 from integrations.domain.masking import MaskHow, masked_fields, masked_text, masked_value, masks_of, names_read, unfit
 from integrations.errors import NeedsPerson
-from integrations.models import DeadLetter, Deployment, MaskingKey, Policy, RuleAction
+from integrations.models import DeadLetter, Deployment, MaskingKey, Policy, RuleAction, SchemaChange
 from integrations.pipeline.masking import MaskingMapper
-from integrations.services import dead_letters, integrations, masking, policies
+from integrations.services import dead_letters, drift, integrations, masking, policies
 from integrations.services.connectors import ConnectorInput, save_connector
 from integrations.services.dead_letter_trial import try_one
 from integrations.services.dead_letters import payload_of
@@ -140,6 +140,68 @@ def test_a_value_is_masked_at_any_depth() -> None:
     assert masked == {"Email": "[redacted]", "orders": [{"email": "[redacted]"}, {"email": None}], "id": 1}
 
 
+CARD = "4111111111111111"
+TEXT = f'{{"card": "{CARD}", "n": 1.10, "id": 123456789012345678901234567890}}'
+HIDDEN = '{"card":"[redacted]","n":1.10,"id":123456789012345678901234567890}'
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (TEXT, HIDDEN),
+        (f" [{TEXT}]", f"[{HIDDEN}]"),
+        (f'{{"c\\u0061rd": "{CARD}"}}', '{"card":"[redacted]"}'),
+        (f'{{"card": "{CARD}", "card": null}}', '{"card":null}'),
+        (msgspec.json.encode({"note": TEXT}).decode(), msgspec.json.encode({"note": HIDDEN}).decode()),
+        (TEXT[:20], "[redacted]"),
+        ('{"x": 1,  "of": "a card"}', '{"x": 1,  "of": "a card"}'),
+        ("a card in words", "a card in words"),
+        ("[" * 100_000 + '"card"', "[redacted]"),
+    ],
+)
+def test_a_text_that_holds_json_is_searched_where_people_look(text: str, shown: str) -> None:
+    masks = {"card": MaskHow.REDACT}
+    assert masked_value({"payload": text}, masks, KEY) == {"payload": shown}
+
+
+def test_a_path_holds_below_its_first_field_alone() -> None:
+    masks = {"payload.card": MaskHow.REDACT}
+    record = {"Payload": {"of": [{"card": "1"}]}, "card": "2", "text": TEXT, "payload": TEXT}
+    shown = {"Payload": {"of": [{"card": "[redacted]"}]}, "card": "2", "text": TEXT, "payload": HIDDEN}
+    assert masked_value(record, masks, KEY) == shown
+
+
+def test_on_the_way_out_a_path_leads_into_texts_and_a_name_does_not() -> None:
+    batch = pa.record_batch({"payload": [TEXT, "no json", None], "id": ["1", "2", "3"]})
+    rules = (field("body", "payload", "text"), field("loud", "upper(payload)", "text"), field("id", "id", "text"))
+    made = mask(batch, {"payload.card": "redact"}, *rules)
+    assert made.column("body").to_pylist() == [HIDDEN, "no json", None]
+    assert CARD not in str(made.column("loud").to_pylist())
+    assert mask(batch, {"card": "redact"}, *rules).column("body").to_pylist() == [TEXT, "no json", None]
+
+
+def test_what_a_path_names_is_hidden_wherever_an_expression_takes_it_out() -> None:
+    batch = pa.record_batch({"payload": [TEXT], "customer": [{"card": CARD, "name": "Ada"}]})
+    rules = (
+        field("a", "json_extract_string(payload, '$.card')", "text"),
+        field("b", "cast(customer as varchar)", "text"),
+        field("c", "customer", "json"),
+    )
+    made = mask(batch, {"payload.card": "redact", "customer.card": "redact"}, *rules).to_pylist()[0]
+    assert (made["a"], made["b"]) == ("[redacted]", "[redacted]")
+    assert CARD not in made["c"]
+
+
+@pytest.mark.parametrize("masked", ["card", "payload.card"])
+def test_the_reason_of_a_record_quotes_no_json_with_a_masked_name(masked: str) -> None:
+    batch = pa.record_batch({"payload": [TEXT]})
+    held = masks_of([{"field": masked, "how": "redact"}])
+    rule = Mapping((field("n", "payload", "integer"),))
+    with MaskingMapper(rule, batch.schema, masks=held, key=KEY, keys=()) as mapper:
+        (rejected,) = mapper.map(batch).rejected
+    assert (CARD in rejected.reason, "masked by a policy" in rejected.reason) == (False, True)
+
+
 def masked_bench(make_bench: Callable[..., Bench], **changes: Any) -> Bench:
     rules = {"masking.fields": [{"field": "amount", "how": "hash"}]}
     return make_bench(rules=rules, mapping={"fields": TEXTS, "filter": changes.get("filter", "")})
@@ -257,6 +319,29 @@ def test_a_letter_is_masked_as_its_own_deployment_is(make_bench: Callable[..., B
     there.work(there.start())
     letter = DeadLetter.objects.get()
     assert masking.shown_record(letter, payload_of(letter))["amount"] == "[redacted]"
+
+
+@pytest.mark.parametrize(
+    ("masked", "shown"),
+    [
+        ("email", ["[redacted]"]),
+        ("card", ['{"card":"[redacted]"}']),
+        ("payload.card", ['{"card":"[redacted]"}']),
+        ("city", ["Graz"]),
+    ],
+)
+def test_the_values_of_a_changed_column_are_shown_masked(
+    make_bench: Callable[..., Bench], outside: World, masked: str, shown: list[str]
+) -> None:
+    bench = make_bench(rules={"masking.fields": [{"field": masked, "how": "redact"}]} if masked != "city" else {})
+    outside.rows = [{"id": 1, "amount": "1"}]
+    bench.work(bench.start())
+    column = {"email": "email", "city": "city"}.get(masked, "payload")
+    value = {"email": "ada@example.org", "city": "Graz"}.get(masked, '{"card": "4111111111111111"}')
+    outside.schema = outside.schema.append(pa.field(column, pa.string()))
+    outside.rows = [{"id": 1, "amount": "1", column: value}]
+    bench.work(bench.start())
+    assert drift.sample_of(SchemaChange.objects.get()) == shown
 
 
 def test_a_mask_that_an_active_mapping_cannot_hold_is_refused_when_the_policy_is_saved(

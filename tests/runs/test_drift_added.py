@@ -139,10 +139,9 @@ def test_a_column_that_comes_in_the_middle_of_a_run_is_taken_by_the_next(
 
 
 def test_where_a_second_person_approves_the_version_waits_and_the_table_stays(
-    table: Table, connector: Connector, outside: World
+    bench: Bench, table: Table, outside: World
 ) -> None:
-    bench = bench_into(table.connector, connector, **{"approval.activate": True})
-    first_run(bench, outside)
+    Policy.objects.update(rules={"drift.added": "add", "approval.activate": True})
     outside.schema, outside.rows = WITH_CITY, [NEW]
     run = bench.work(bench.start())
     assert (run.state, run.version.number) == (RunState.SUCCEEDED, 1)

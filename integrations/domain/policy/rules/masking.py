@@ -44,7 +44,8 @@ RULES: tuple[Rule, ...] = (
         name="masking.fields",
         label="Masked fields",
         help="Hidden before a record is sent, and wherever one is shown. drop leaves nothing, redact a fixed word, "
-        "hash a keyed fingerprint that stays the same, keep_last_four the last four characters.",
+        "hash a keyed fingerprint that stays the same, keep_last_four the last four characters. A path such as "
+        "payload.card also searches the text of payload, where that is JSON.",
         default=(),
         tighter=Tighter.HIGHER,
         read_line=_read,
