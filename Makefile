@@ -61,8 +61,8 @@ $(FRONT_STAMP): $(VENV_STAMP)
 	fi
 	@touch $@
 
-test: install-dev ## run the tests, with branch coverage (at least 90 %)
-	@$(BIN)/pytest -n 3 --dist worksteal --cov --cov-report=term $(PYTEST_ARGS)
+test: install-dev ## run the tests, with branch coverage, at least 90 % (PYTEST_ARGS=--cov-report=term lists what is missing)
+	@$(BIN)/pytest -n 3 --dist worksteal --cov --cov-report= $(PYTEST_ARGS)
 
 audit-proof: install-dev ## tamper with the audit log 10,000 times, on both databases; prints a line of JSON
 	@$(BIN)/python -m tests.audit --tamperings 10000

@@ -19,8 +19,6 @@ from tests.examples import MAKERS, THIRD_PARTY, Shelf
 from tests.permission_routes import Route, routes
 from tests.world import World, signed_in
 
-# Thousands of requests to what the tests of each page and resource measure: coverage would double their time.
-pytestmark = pytest.mark.no_cover
 OUR_APPS = ("accounts", "config", "integrations", "monitoring")
 ROUTES = routes()
 OURS = [route for route in ROUTES if route.name not in THIRD_PARTY and route.has_examples]

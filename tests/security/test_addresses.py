@@ -22,7 +22,7 @@ from tests.permission_routes import Route, routes
 from tests.security.two import fill, lasting
 from tests.world import World, signed_in
 
-pytestmark = [pytest.mark.no_cover, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 KNOWN = [route for route in routes() if route.has_examples and route.name not in THIRD_PARTY]
 PROTECTED = [route for route in KNOWN if route.needs(route.methods[0]) != PUBLIC]
 IN_A_WORKSPACE = [route for route in PROTECTED if "workspace" in route.arguments]

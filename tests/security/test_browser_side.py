@@ -21,7 +21,7 @@ from tests.permission_routes import routes
 from tests.security.two import fill, look, readable, tenant_models
 from tests.world import PASSWORD, World, signed_in
 
-pytestmark = [pytest.mark.no_cover, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 READABLE = readable()
 LOGIN = "/accounts/login/"
 FOREIGN = ["https://evil.example", "null", "http://localhost.evil.example", "http://evillocalhost:8000", "file://"]

@@ -16,7 +16,7 @@ from tests.examples import Shelf
 from tests.security.two import fill, tenant_models
 from tests.world import World, signed_in
 
-pytestmark = [pytest.mark.no_cover, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 MAPPING = {"fields": [{"target": "id", "expression": "id", "type": "text", "required": True}], "filter": ""}
 INTEGRATION = "integrations/{integration_id}/"
 REASON = "because"

@@ -22,7 +22,7 @@ from tests.examples import Shelf
 from tests.security.two import fill, look, readable, rows_of, tenant_models
 from tests.world import World, signed_in
 
-pytestmark = [pytest.mark.no_cover, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 # Letters that each encoding changes in its own way.
 CANARY = "cAn4ry/+ü<secret>&9f2e"
 READABLE = readable()

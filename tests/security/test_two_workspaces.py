@@ -20,7 +20,7 @@ from tests.examples import Shelf
 from tests.security.two import CANARY, brand, fill, first_difference, lasting, look, readable, tenant_models, traces
 from tests.world import World, signed_in
 
-pytestmark = [pytest.mark.no_cover, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 READABLE = readable()
 # Every parameter of a list that names an object, and whose id may stand there. The schema says when one is missing.
 FILTERS = [

@@ -20,7 +20,7 @@ from tests.permission_routes import Route, routes
 from tests.security.two import fill, tenant_models
 from tests.world import World, signed_in
 
-pytestmark = [pytest.mark.no_cover, pytest.mark.django_db]
+pytestmark = pytest.mark.django_db
 READERS = (Role.VIEWER, Role.AUDITOR)
 IN_A_WORKSPACE = [
     r for r in routes() if r.has_examples and "workspace" in r.arguments and r.needs(r.methods[0]) != PUBLIC

@@ -17,9 +17,6 @@ from tests.faults.model.explorer import Protocol, Step, explore
 from tests.faults.model.remote import Kind
 from tests.faults.model.variants import VARIANTS, Variant
 
-# A million states, and not a line of the product.
-pytestmark = pytest.mark.no_cover
-
 SOUND: list[tuple[Callable[[], Protocol[Any, Any]], int]] = [
     (partial(transactional.protocol, crashes=2, pauses=2, cancels=0), 800_000),
     (partial(transactional.protocol, crashes=1, pauses=1, cancels=1), 90_000),
