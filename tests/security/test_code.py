@@ -14,8 +14,8 @@ from tests.index import PROJECT
 from tests.security import source
 
 Scan = Callable[[ast.AST], list[str]]
-# The supervisor starts the product's own processes; nothing of a user reaches their arguments.
-MAY_START_PROGRAMS = frozenset({"config/supervisor.py"})
+# The product's own processes are forks: a function in memory, nothing that was pickled, no program.
+MAY_FORK = frozenset({"config/forked.py", "config/supervisor.py"})
 
 
 def findings(scan: Scan, *, but: frozenset[str] = frozenset()) -> list[str]:
@@ -64,7 +64,7 @@ def test_a_scan_finds_what_it_looks_for(scan: Scan, text: str) -> None:
 
 @pytest.mark.security("SEC-007", "SEC-094", "SEC-095")
 def test_no_module_reads_a_format_that_runs_code_or_expands() -> None:
-    assert findings(source.unsafe_imports) == []
+    assert findings(source.unsafe_imports, but=MAY_FORK) == []
 
 
 @pytest.mark.security("SEC-003", "SEC-007")
@@ -73,16 +73,15 @@ def test_no_text_becomes_code() -> None:
 
 
 @pytest.mark.security("SEC-003b", "SEC-009")
-def test_only_the_supervisor_starts_programs() -> None:
-    assert findings(source.programs, but=MAY_START_PROGRAMS) == []
+def test_no_program_is_ever_started() -> None:
+    assert findings(source.programs) == []
 
 
 @pytest.mark.security("SEC-003b", "SEC-009")
-def test_the_supervisor_starts_a_list_of_words_and_no_shell() -> None:
-    tree = ast.parse((PROJECT / "config" / "supervisor.py").read_text())
-    started = [call for call in source.calls(tree) if "subprocess." in ast.unparse(call.func)]
-    assert [ast.unparse(call.func) for call in started] == ["subprocess.Popen"]
-    assert all("shell" not in {word.arg for word in call.keywords} for call in started)
+def test_a_process_of_ours_is_a_fork_that_unpickles_nothing() -> None:
+    forked = (PROJECT / "config" / "forked.py").read_text()
+    assert re.findall(r"get_context\((.*?)\)", forked) == ['"fork"']
+    assert not re.search(r"\b(Pipe|Queue|Pool|Manager)\b", forked)
 
 
 @pytest.mark.security("SEC-124")
