@@ -100,6 +100,15 @@ def test_a_letter_that_a_redrive_sets_aside_again_takes_the_next_sighting(full: 
     assert (letter.run_id, letter.seen_count, letter.last_run_id) == (again.pk, 2, run.pk)
 
 
+def test_what_a_redrive_sets_aside_again_is_not_folded_into_an_equal_letter(full: Bench, outside: World) -> None:
+    outside.rows = [BAD, BAD]
+    work(full)
+    chosen, other = opened()
+    run = dead_letters.redrive(deployment=full.deployment, letter_ids=[chosen.pk], user=None)
+    assert full.work(run).set_aside == 1
+    assert [(letter.run_id, letter.seen_count) for letter in opened()] == [(other.run_id, 1), (run.pk, 1)]
+
+
 @pytest.mark.parametrize(
     ("first", "second", "open_after"),
     [([BAD], [BAD, BAD], 2), ([BAD, BAD], [BAD, BAD], 2), ([BAD, BAD], [BAD], 2), ([BAD], [{**BAD, "id": 3}], 2)],

@@ -54,7 +54,7 @@ SEEDS = (
     ),
     Seed(
         "lasting: a redrive's letters are folded", REPEATED, "    if run.trigger == Trigger.REDRIVE:\n        return\n",
-        "", (AGAIN, "tests/runs/test_letter_lineage.py"),
+        "", (AGAIN,),
     ),
     Seed(
         "lasting: what a later run counts is not folded", "integrations/services/leftovers.py",
