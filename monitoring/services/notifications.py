@@ -95,8 +95,8 @@ def _stale(membership: Membership) -> Iterator[Notification]:
 
 def _schema_changes(membership: Membership) -> Iterator[Notification]:
     rows = SchemaChange.objects.of(membership.workspace).filter(state=DriftState.OPEN)
-    for each in rows.select_related("deployment__integration")[:OF_A_KIND]:
-        touched = f"It is read by {', '.join(each.touches)}." if each.touches else "The mapping does not read it."
+    for each in rows.select_related("deployment__integration", "deployment__version", "version")[:OF_A_KIND]:
+        touched = _touched(each)
         yield Notification(
             kind=NotificationKind.SCHEMA_CHANGED,
             key=f"schema:{each.pk}",
@@ -106,6 +106,15 @@ def _schema_changes(membership: Membership) -> Iterator[Notification]:
             since=each.created_at,
             about=each.deployment.integration_id,
         )
+
+
+def _touched(change: SchemaChange) -> str:
+    """What of the mapping the change has to do with."""
+    if change.version is None:
+        return f"It is read by {', '.join(change.touches)}." if change.touches else "The mapping does not read it."
+    number = change.version.number
+    is_active = change.deployment.version.number >= number
+    return f"Version {number} maps it." if is_active else f"Version {number} would map it, and is not active."
 
 
 def _uncertain(membership: Membership) -> Iterator[Notification]:

@@ -69,6 +69,8 @@ def test_the_item_says_what_became_of_the_version_with_the_column(
     moving.outside.rows = [{**ROW, "city": "Graz"}]
     moving.work(moving.start())
     assert words in moving.text(path(moving))
+    told = "Version 2 maps it." if "active" in words else "Version 2 would map it, and is not active."
+    assert told in moving.text("notifications/")
 
 
 def test_the_integration_says_how_many_changes_wait(moving: Moving, change: SchemaChange) -> None:
