@@ -82,9 +82,9 @@ def test_a_connector_says_what_is_not_read_from_it(world: World, copied: Integra
     Policy.objects.update(rules={"limit.pages": 5})
     warehouse = Connector.objects.get(name="Warehouse")
     shown = page(world.viewer, world.url(f"connectors/{warehouse.pk}/"))
-    assert "read at the source alone, where this connector does not stand" in shown
+    assert "read at the source alone, not here" in shown
     shown = page(world.viewer, world.url(f"connectors/{Connector.objects.get(name='Shop files').pk}/"))
-    assert "where this connector does not stand" not in shown
+    assert "alone, not here" not in shown
 
 
 def test_what_shapes_an_action_acts_with_it(world: World, copied: Integration) -> None:
