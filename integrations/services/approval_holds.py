@@ -78,16 +78,15 @@ def author_of(request: ApprovalRequest) -> UUID | None:
     return request.version.created_by_id if request.version else None
 
 
+def may_approve(request: ApprovalRequest, member: Membership) -> bool:
+    """Whether a member may decide a request: by role, and as neither who asked nor who wrote it."""
+    permitted = all(member.allows(permission) for permission in _PERMISSIONS[ApprovalKind(request.kind)])
+    return permitted and may_decide(asker=request.asked_by_id, author=author_of(request), decider=member.user_id)
+
+
 def approvers_of(request: ApprovalRequest, members: Sequence[Membership]) -> list[str]:
     """The names of those among the workspace's members who may decide a request."""
-    permissions = _PERMISSIONS[ApprovalKind(request.kind)]
-    author = author_of(request)
-    return [
-        each.user.display_name
-        for each in members
-        if all(each.allows(permission) for permission in permissions)
-        and may_decide(asker=request.asked_by_id, author=author, decider=each.user_id)
-    ]
+    return [each.user.display_name for each in members if may_approve(request, each)]
 
 
 def members_of(workspace: Workspace) -> list[Membership]:

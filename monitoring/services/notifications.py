@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from django.db import transaction
@@ -17,6 +18,7 @@ from integrations.domain.lifecycle import RunState
 from integrations.domain.words import counted
 from integrations.models import ApprovalRequest, Breaker, Connector, Freshness, Run, SchemaChange, UncertainBatch
 from integrations.models.connector import CheckState
+from integrations.services.approval_holds import may_approve
 from monitoring.domain.notifications import Notification, NotificationKind
 from monitoring.models import NotificationRead
 from monitoring.services.status import deployments_with_last_state
@@ -163,9 +165,10 @@ def _breakers(membership: Membership) -> Iterator[Notification]:
 
 
 def _approvals(membership: Membership) -> Iterator[Notification]:
-    """Those that this member may decide: not what they asked for themselves."""
-    rows = ApprovalRequest.objects.of(membership.workspace).filter(state=ApprovalState.OPEN).select_related("asked_by")
-    for each in rows.exclude(asked_by__isnull=False, asked_by=membership.user_id)[:OF_A_KIND]:
+    """Those that this member may decide: not what they asked for or wrote themselves."""
+    rows = ApprovalRequest.objects.of(membership.workspace).filter(state=ApprovalState.OPEN)
+    found = rows.select_related("asked_by", "version").defer("version__mapping")
+    for each in islice((each for each in found if may_approve(each, membership)), OF_A_KIND):
         yield Notification(
             kind=NotificationKind.APPROVAL_ASKED,
             key=f"approval:{each.pk}",

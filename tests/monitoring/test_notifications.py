@@ -150,6 +150,12 @@ def test_who_asked_for_an_approval_and_who_may_not_decide_are_not_told_of_it(mov
     ]  # fmt: skip
 
 
+def test_who_wrote_a_version_is_not_told_to_approve_it(moving: Moving) -> None:
+    asked(moving)
+    ApprovalRequest.objects.update(asked_by=moving.world.admin)
+    assert [len(listed(moving, user)) for user in (moving.world.owner, moving.world.builder)] == [1, 0]
+
+
 def test_each_member_reads_for_themselves(moving: Moving) -> None:
     changed(moving)
     (key,) = [each["key"] for each in listed(moving)]
