@@ -202,6 +202,11 @@ def test_marks_of_what_is_gone_do_not_pile_up(moving: Moving) -> None:
     assert NotificationRead.objects.count() == 1
 
 
+def test_a_mark_of_what_is_not_there_is_kept_nowhere(moving: Moving) -> None:
+    assert api(moving, "read/", {"keys": ["schema:of-nobody"]}).status_code == 204
+    assert not NotificationRead.objects.exists()
+
+
 @pytest.mark.parametrize("body", [{}, {"keys": []}, {"keys": "all"}, {"keys": ["x" * 121]}])
 def test_marks_that_name_nothing_are_refused(moving: Moving, body: dict[str, object]) -> None:
     assert api(moving, "read/", body).status_code == 400
