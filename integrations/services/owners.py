@@ -86,7 +86,9 @@ def _since_the_last_success(run: Run) -> QuerySet[Run]:
     """
     earlier = Run.objects.filter(
         _of_the_stream(), _same_place(run), deployment=run.deployment_id, parent=None, started_at__lt=run.started_at
-    ).order_by("-started_at")
+    )
+    # SQLite compares moments as texts, by which one is before itself.
+    earlier = earlier.exclude(pk=run.pk).order_by("-started_at")
     if earlier.values_list("state", flat=True).first() in (None, RunState.SUCCEEDED):
         return earlier.none()
     success = earlier.filter(state=RunState.SUCCEEDED).values_list("started_at", flat=True).first()
