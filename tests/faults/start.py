@@ -1,6 +1,6 @@
 """Starts a program of the fault proof with Django ready, so that the program itself can import models at its top.
 
-python -m tests.faults.start <nursery|manage|campaign|crash> <arguments>
+python -m tests.faults.start <nursery|product|campaign|crash> <arguments>
 """
 
 import importlib

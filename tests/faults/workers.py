@@ -78,7 +78,7 @@ def crew_of(
 def _commands(broker: str, workers: int) -> dict[str, Sequence[str]]:
     if broker == DIRECT:
         return {"nursery": [sys.executable, "-m", "tests.faults.start", "nursery", str(workers)]}
-    manage = [sys.executable, "-m", "tests.faults.start", "manage", str(os.getpid())]
+    manage = [sys.executable, "-m", "tests.faults.start", "product", str(os.getpid())]
     return {
         "worker": [*manage, "worker", "--concurrency", str(workers)],
         "scheduler": [*manage, "scheduler"],

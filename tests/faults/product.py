@@ -1,6 +1,6 @@
 """A process of the product that ends with the one that started it.
 
-python -m tests.faults.start manage <parent's id> <manage.py arguments>
+python -m tests.faults.start product <parent's id> <manage.py arguments>
 """
 
 from __future__ import annotations
