@@ -76,6 +76,20 @@ def test_of_many_who_save_at_once_one_gets_through(world: World) -> None:
     assert AuditEntry.objects.filter(action="policy.changed").count() == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_of_many_new_defaults_one_is_left_and_no_name_is_blamed(world: World) -> None:
+    def add(number: int) -> str:
+        try:
+            save(world, None, name=f"Default {number}", is_default=True)
+        except Conflict as refused:
+            return refused.code
+        return "saved"
+
+    answers = all_at_once([partial(add, number) for number in range(6)])
+    assert set(answers) <= {"saved", "state_conflict"}
+    assert Policy.objects.filter(is_default=True).count() == 1
+
+
 def test_a_policy_that_was_deleted_meanwhile_does_not_come_back(world: World) -> None:
     policy = make_policy(world)
     Policy.objects.all().delete()
