@@ -24,6 +24,7 @@ from integrations.domain.guarantee import Guarantee, may_double_when_read_again
 from integrations.domain.isolation import Isolation, after_commit, holding
 from integrations.domain.lifecycle import BatchState, DeadLetterState
 from integrations.domain.scope import scope_of
+from integrations.domain.words import counted
 from integrations.errors import (
     DESTINATION_REGRESSED,
     LEASE_LOST,
@@ -287,9 +288,8 @@ class DatabaseRunLog:
 
     def _position_of_new_run(self, stored: StoredCheckpoint | None) -> Position:
         if self._run.batches:
-            raise NeedsPerson(
-                DESTINATION_REGRESSED, f"The destination has forgotten the {self._run.batches} batches of this run."
-            )
+            known = counted(self._run.batches, "batch", "batches")
+            raise NeedsPerson(DESTINATION_REGRESSED, f"The destination has forgotten {known} of this run.")
         with transaction.atomic():
             self._guard()
             self._forget_after(0)
