@@ -18,10 +18,11 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
     dependencies = [
-        ("accounts", "0001_initial"),
+        ('accounts', '0001_initial'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -108,6 +109,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('environment', models.CharField(choices=[('development', 'Development'), ('staging', 'Staging'), ('production', 'Production')], default='production', max_length=20)),
                 ('enabled', models.BooleanField(default=True)),
+                ('is_approved', models.BooleanField(db_default=True, default=True)),
                 ('fence', models.BigIntegerField(default=0)),
                 ('epoch', models.PositiveIntegerField(default=0)),
                 ('cursor', models.JSONField(blank=True, null=True)),
@@ -231,6 +233,7 @@ class Migration(migrations.Migration):
                 ('rules', models.JSONField(default=dict)),
                 ('limits', models.JSONField(db_default=models.Value([], models.JSONField()), default=list)),
                 ('is_default', models.BooleanField(default=False)),
+                ('revision', models.PositiveIntegerField(db_default=1, default=1)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.workspace')),
             ],
@@ -273,6 +276,7 @@ class Migration(migrations.Migration):
                 ('partition', models.JSONField(blank=True, null=True)),
                 ('partition_count', models.PositiveIntegerField(default=0)),
                 ('scope', models.JSONField(blank=True, null=True)),
+                ('epoch', models.PositiveIntegerField(db_default=0, default=0)),
                 ('due_at', models.DateTimeField(blank=True, null=True)),
                 ('state', models.CharField(choices=[('queued', 'queued'), ('running', 'running'), ('paused', 'paused'), ('succeeded', 'succeeded'), ('failed', 'failed'), ('cancelled', 'cancelled')], default=integrations.domain.lifecycle.RunState['QUEUED'], max_length=10)),
                 ('has_warnings', models.BooleanField(default=False)),
@@ -341,10 +345,12 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=accounts.models.base.new_id, editable=False, primary_key=True, serialize=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('batch_number', models.PositiveIntegerField()),
-                ('state', models.CharField(choices=[('open', 'open'), ('redriving', 'redriving'), ('redriven', 'redriven'), ('discarded', 'discarded')], default=integrations.domain.lifecycle.DeadLetterState['OPEN'], max_length=10)),
+                ('state', models.CharField(choices=[('open', 'open'), ('redriving', 'redriving'), ('redriven', 'redriven'), ('discarded', 'discarded'), ('repeated', 'repeated')], default=integrations.domain.lifecycle.DeadLetterState['OPEN'], max_length=10)),
                 ('code', models.CharField(max_length=60)),
                 ('field', models.CharField(blank=True, max_length=120)),
                 ('reason', models.CharField(max_length=500)),
+                ('fingerprint', models.CharField(blank=True, db_default='', default='', max_length=32)),
+                ('seen_count', models.PositiveIntegerField(db_default=1, default=1)),
                 ('is_record', models.BooleanField(default=True)),
                 ('payload', models.TextField()),
                 ('edited', models.TextField(blank=True)),
@@ -355,12 +361,13 @@ class Migration(migrations.Migration):
                 ('origin', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='again', to='integrations.deadletter')),
                 ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.workspace')),
                 ('integration', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='dead_letters', to='integrations.integration')),
+                ('last_run', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='integrations.run')),
                 ('redrive', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='redriven_letters', to='integrations.run')),
                 ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='dead_letters', to='integrations.run')),
             ],
             options={
                 'ordering': ['-id'],
-                'indexes': [models.Index(fields=['workspace', 'state', '-id'], name='dead_letter_of_workspace'), models.Index(fields=['run', 'batch_number'], name='dead_letter_of_batch')],
+                'indexes': [models.Index(fields=['workspace', 'state', '-id'], name='dead_letter_of_workspace'), models.Index(fields=['run', 'batch_number'], name='dead_letter_of_batch'), models.Index(condition=models.Q(('state', 'open')), fields=['integration', 'fingerprint'], name='open_dead_letter_of_record')],
             },
         ),
         migrations.CreateModel(
