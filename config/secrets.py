@@ -45,12 +45,25 @@ GENERATORS: Mapping[str, Callable[[], str]] = {
 }
 
 
+# Whoever guesses one of these signs sessions of their own, or searches a stolen table for tokens.
+_SIGNING = ("SIGNALBOX_SECRET_KEY", "SIGNALBOX_TOKEN_PEPPER")
+_SHORTEST, _FEWEST_LETTERS = 32, 12
+
+
 def ensure_secrets(data_dir: Path) -> Mapping[str, str]:
-    """The value of every secret: the environment wins, then the file; what neither has is made and kept in the file."""
+    """The value of every secret: the environment wins, then the file; what neither has is made and kept in the file.
+
+    Raises SecretsFileError for one that can be guessed, and for a file that others may read.
+    """
     given = {name: os.environ[name] for name in GENERATORS if os.environ.get(name)}
-    if len(given) == len(GENERATORS):
-        return given
-    return {**load_or_create(data_dir), **given}
+    known = given if len(given) == len(GENERATORS) else {**load_or_create(data_dir), **given}
+    for name in _SIGNING:
+        if len(known[name]) < _SHORTEST or len(set(known[name])) < _FEWEST_LETTERS:
+            raise SecretsFileError(
+                f"{name} can be guessed: it needs {_SHORTEST} characters, {_FEWEST_LETTERS} of them different. Leave it"
+                " out to have one made, or make one: python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"
+            )
+    return known
 
 
 def load_or_create(data_dir: Path) -> dict[str, str]:

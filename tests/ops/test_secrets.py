@@ -8,6 +8,8 @@ import pytest
 
 from config import secrets
 
+GIVEN = "".join(chr(ord("a") + number % 26) for number in range(40))
+
 
 @pytest.fixture(autouse=True)
 def _no_secrets_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -42,17 +44,29 @@ def test_a_secret_that_a_newer_release_needs_is_added_beside_the_old_ones(tmp_pa
 
 
 def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SIGNALBOX_SECRET_KEY", "given")
-    assert secrets.ensure_secrets(tmp_path)["SIGNALBOX_SECRET_KEY"] == "given"
+    monkeypatch.setenv("SIGNALBOX_SECRET_KEY", GIVEN)
+    assert secrets.ensure_secrets(tmp_path)["SIGNALBOX_SECRET_KEY"] == GIVEN
 
 
 def test_no_file_is_made_where_the_environment_gives_everything(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in secrets.GENERATORS:
-        monkeypatch.setenv(name, "given")
-    assert set(secrets.ensure_secrets(tmp_path / "unused").values()) == {"given"}
+        monkeypatch.setenv(name, GIVEN)
+    assert set(secrets.ensure_secrets(tmp_path / "unused").values()) == {GIVEN}
     assert not (tmp_path / "unused").exists()
+
+
+@pytest.mark.security("SEC-059")
+@pytest.mark.parametrize("name", ["SIGNALBOX_SECRET_KEY", "SIGNALBOX_TOKEN_PEPPER"])
+@pytest.mark.parametrize("guessable", ["changeme", GIVEN[:31], "a" * 64, "0123456789" * 8])
+def test_a_secret_that_can_be_guessed_is_refused_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, guessable: str
+) -> None:
+    monkeypatch.setenv(name, guessable)
+    with pytest.raises(secrets.SecretsFileError, match=f"{name} can be guessed.*token_urlsafe") as refused:
+        secrets.ensure_secrets(tmp_path)
+    assert guessable not in str(refused.value)
 
 
 def test_a_file_that_others_can_read_is_refused_with_what_to_do(tmp_path: Path) -> None:
