@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
 import pytest
+from django.core.cache import cache
 from django.core.management import get_commands, load_command_class
 from django.core.signals import request_finished
 from django.db import close_old_connections, transaction
 from django.http.response import HttpResponseBase
 from django.test import Client
+from pytest_django import DjangoDbBlocker
 
 from accounts.access import Access
 from accounts.declarations import Reach
@@ -17,7 +22,7 @@ from accounts.permissions import PUBLIC, SIGNED_IN
 from monitoring.routing import websocket_urlpatterns
 from tests.examples import MAKERS, THIRD_PARTY, Shelf
 from tests.permission_routes import Route, routes
-from tests.world import World, signed_in
+from tests.world import World, build_world, signed_in
 
 OUR_APPS = ("accounts", "config", "integrations", "monitoring")
 ROUTES = routes()
@@ -30,14 +35,42 @@ by_route = pytest.mark.parametrize("route", IN_A_WORKSPACE, ids=str)
 by_object_route = pytest.mark.parametrize("route", WITH_OBJECT, ids=str)
 
 
-@pytest.fixture
-def own(world: World) -> Shelf:
-    return Shelf(world.workspace, world.owner)
+@dataclass(frozen=True)
+class Stage:
+    """The world with its example objects, and everybody signed in."""
+
+    world: World
+    own: Shelf
+    foreign: Shelf
+    nobody: Client = field(default_factory=lambda: Client(raise_request_exception=False))
+    clients: dict[User, Client] = field(default_factory=dict)
+
+    def client(self, user: User) -> Client:
+        """The browser of this person."""
+        if user not in self.clients:
+            self.clients[user] = signed_in(user)
+        return self.clients[user]
+
+
+@pytest.fixture(scope="module")
+def db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """In place of a transaction for each test, one for all of them; what a request changes is rolled back."""
+    with django_db_blocker.unblock(), transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def made_once(db: None) -> Stage:
+    world = build_world()
+    return Stage(world, Shelf(world.workspace, world.owner), Shelf(world.other, world.outsider))
 
 
 @pytest.fixture
-def foreign(world: World) -> Shelf:
-    return Shelf(world.other, world.outsider)
+def stage(made_once: Stage) -> Stage:
+    """The stage, for somebody who has asked for nothing yet: the limits of requests count anew."""
+    cache.clear()
+    return made_once
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)
@@ -59,69 +92,54 @@ def test_every_argument_of_an_address_has_an_example(route: Route) -> None:
 
 @by_route
 @pytest.mark.security("SEC-011")
-def test_nobody_gets_in_without_signing_in(route: Route, own: Shelf) -> None:
-    client = Client(raise_request_exception=False)
-    seen = {method: status(client, method, route.url(own, own)) for method in route.methods}
+def test_nobody_gets_in_without_signing_in(route: Route, stage: Stage) -> None:
+    seen = answers(stage.nobody, route, route.url(stage.own, stage.own))
     assert seen == dict.fromkeys(route.methods, 401 if route.is_api else 302) | not_allowed(seen, route)
 
 
 @by_route
-def test_an_outsider_finds_nothing_and_learns_nothing(route: Route, own: Shelf, world: World) -> None:
-    client = signed_in(world.outsider)
-    seen = {method: status(client, method, route.url(own, own)) for method in route.methods}
+def test_an_outsider_finds_nothing_and_learns_nothing(route: Route, stage: Stage) -> None:
+    seen = answers(stage.client(stage.world.outsider), route, route.url(stage.own, stage.own))
     assert seen == dict.fromkeys(route.methods, 404) | not_allowed(seen, route)
 
 
 @by_route
-def test_the_instance_admin_reads_no_workspace_without_being_a_member(route: Route, own: Shelf, world: World) -> None:
-    client = signed_in(world.instance_admin)
-    seen = {method: status(client, method, route.url(own, own)) for method in route.methods}
+def test_the_instance_admin_reads_no_workspace_without_being_a_member(route: Route, stage: Stage) -> None:
+    seen = answers(stage.client(stage.world.instance_admin), route, route.url(stage.own, stage.own))
     assert seen == dict.fromkeys(route.methods, 404) | not_allowed(seen, route)
 
 
 @by_route
 @pytest.mark.security("SEC-025", "SEC-026", "SEC-030", "SEC-038")
-def test_a_role_gets_in_exactly_where_the_matrix_says(route: Route, own: Shelf, world: World) -> None:
-    for role, user in world.people.items():
-        client = signed_in(user)
-        for method in route.methods:
-            answer = status(client, method, route.url(own, own))
+def test_a_role_gets_in_exactly_where_the_matrix_says(route: Route, stage: Stage) -> None:
+    everything: set[int] = set()
+    for role, user in stage.world.people.items():
+        seen = answers(stage.client(user), route, route.url(stage.own, stage.own))
+        everything.update(seen.values())
+        for method, answer in seen.items():
             if answer == 405 and not route.is_api:
                 continue
             assert answer < 500, f"{method} {route.path} crashes for a {role}"
-            may = may_use(route, method, user, world)
+            may = may_use(route, method, user, stage.world)
             assert (answer != 403) == may, f"{method} {route.path}: {answer} for a {role}, needs {route.needs(method)}"
+    # Without this, the two tests below would pass for an address that always answers 404.
+    assert everything - REFUSED - {405}, f"nobody ever gets an answer from {route.path}"
 
 
 @by_object_route
 @pytest.mark.security("SEC-021", "SEC-037")
-def test_an_object_of_another_workspace_is_not_there(route: Route, own: Shelf, foreign: Shelf, world: World) -> None:
-    client = signed_in(world.owner)
-    tried = [method for method in route.methods if may_use(route, method, world.owner, world)]
-    seen = {method: status(client, method, route.url(own, foreign)) for method in tried}
-    assert seen == dict.fromkeys(tried, 404) | not_allowed(seen, route)
+def test_an_object_of_another_workspace_is_not_there(route: Route, stage: Stage) -> None:
+    assert_not_there(route, route.url(stage.own, stage.foreign), stage)
 
 
 @by_object_route
-def test_an_object_that_never_was_is_not_there(route: Route, own: Shelf, world: World) -> None:
-    client = signed_in(world.owner)
-    tried = [method for method in route.methods if may_use(route, method, world.owner, world)]
-    seen = {method: status(client, method, route.url(own, None)) for method in tried}
-    assert seen == dict.fromkeys(tried, 404) | not_allowed(seen, route)
-
-
-@by_object_route
-def test_the_example_object_is_found_by_somebody(route: Route, own: Shelf, world: World) -> None:
-    """Without this, the two tests above would pass for an address that always answers 404."""
-    everybody = [signed_in(user) for user in world.people.values()]
-    seen = {status(client, method, route.url(own, own)) for client in everybody for method in route.methods}
-    assert seen - REFUSED - {405}, f"nobody ever gets an answer from {route.path}"
+def test_an_object_that_never_was_is_not_there(route: Route, stage: Stage) -> None:
+    assert_not_there(route, route.url(stage.own, None), stage)
 
 
 @pytest.mark.parametrize("route", [r for r in ELSEWHERE if r.needs(r.methods[0]) != PUBLIC], ids=str)
-def test_what_is_only_for_the_signed_in_asks_for_it(route: Route, own: Shelf) -> None:
-    client = Client(raise_request_exception=False)
-    seen = {method: status(client, method, route.url(own, own)) for method in route.methods}
+def test_what_is_only_for_the_signed_in_asks_for_it(route: Route, stage: Stage) -> None:
+    seen = answers(stage.nobody, route, route.url(stage.own, stage.own))
     assert seen == dict.fromkeys(route.methods, 401 if route.is_api else 302) | not_allowed(seen, route)
 
 
@@ -137,6 +155,19 @@ def test_every_command_declares_who_may_run_it(name: str) -> None:
 def test_every_consumer_declares_who_may_connect(pattern: object) -> None:
     consumer = getattr(getattr(pattern, "callback", None), "consumer_class", None)
     assert getattr(consumer, "declaration", None) is not None
+
+
+def assert_not_there(route: Route, url: str, stage: Stage) -> None:
+    """Somebody who may do everything with the objects of the workspace is told that there is none."""
+    owner = stage.world.owner
+    tried = [method for method in route.methods if may_use(route, method, owner, stage.world)]
+    seen = {method: status(stage.client(owner), method, url) for method in tried}
+    assert seen == dict.fromkeys(tried, 404) | not_allowed(seen, route)
+
+
+def answers(client: Client, route: Route, url: str) -> dict[str, int]:
+    """The status of each method that the route knows."""
+    return {method: status(client, method, url) for method in route.methods}
 
 
 def status(client: Client, method: str, url: str) -> int:
