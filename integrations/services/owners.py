@@ -73,13 +73,14 @@ def former_owners(run: Run) -> list[str]:
     if run.trigger == Trigger.REDRIVE:
         return sorted({owner_of(left.run) for left in left_prepared(run).filter(run__trigger=Trigger.REDRIVE)})
     top = run.parent or run
-    if not (used := _owners(run, _since_the_last_success(top))):
+    earlier = _since_the_last_success(top)
+    if earlier is None:
         return []
-    return sorted(used - _owners(run, Run.objects.filter(pk=top.pk)))
+    return sorted(_owners(run, earlier) - _owners(run, Run.objects.filter(pk=top.pk)))
 
 
-def _since_the_last_success(run: Run) -> QuerySet[Run]:
-    """Earlier runs of the stream into the same destination, without those that the last success has settled.
+def _since_the_last_success(run: Run) -> QuerySet[Run] | None:
+    """Earlier runs of the stream into the same destination that the last success has not settled; None without any.
 
     In the order in which the database's clock saw them begin: one began when the other had ended. What never began has
     written nothing, and what has a checkpoint of its own has settled nothing of the stream's.
@@ -90,7 +91,7 @@ def _since_the_last_success(run: Run) -> QuerySet[Run]:
     # SQLite compares moments as texts, by which one is before itself.
     earlier = earlier.exclude(pk=run.pk).order_by("-started_at")
     if earlier.values_list("state", flat=True).first() in (None, RunState.SUCCEEDED):
-        return earlier.none()
+        return None
     success = earlier.filter(state=RunState.SUCCEEDED).values_list("started_at", flat=True).first()
     return earlier.filter(started_at__gt=success) if success else earlier
 
