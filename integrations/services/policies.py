@@ -46,8 +46,7 @@ def save_policy(
     seen = policy.revision if policy else None
     proposal = Proposal(workspace, policy, name.strip(), dict(rules), frozenset(limits), is_default, seen)
     refuse_changed(proposal)
-    problems = problems_with(proposal)
-    if problems:
+    if problems := problems_with(proposal):
         raise Invalid(INPUT_INVALID, "The policy cannot be saved.", fields=problems)
     refuse_unapproved_change(proposal, approval)
     before = values_of(policy) if policy else None

@@ -35,6 +35,11 @@ class Begin:
     cursor: dict[str, Any] | None = None
     scope: dict[str, Any] | None = None
 
+    @property
+    def columns(self) -> dict[str, Any]:
+        """What a run keeps of it; its cursor moves on from there."""
+        return {"start_cursor": self.cursor, "cursor": self.cursor, "scope": self.scope}
+
 
 def start_run(
     *,
@@ -67,9 +72,7 @@ def start_run(
                 upstream=upstream,
                 next_attempt_at=Now(),
                 epoch=deployment.epoch,
-                start_cursor=begin.cursor,
-                cursor=begin.cursor,
-                scope=begin.scope,
+                **begin.columns,
             )
             _refuse_moved(deployment)
             _record_start(run, deployment)

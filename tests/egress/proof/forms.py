@@ -54,8 +54,12 @@ class Form:
 
 def spellings(text: str) -> dict[str, str]:
     """One IPv4 address in every spelling that some reader takes for it."""
+    return _notations(text) | _disguises(text) | _inside_others(text)
+
+
+def _notations(text: str) -> dict[str, str]:
+    """Numbers of other bases, and fewer parts."""
     number, (a, b, c, d) = int(IPv4Address(text)), (int(part) for part in text.split("."))
-    dotted_six = IPv6Address(f"::{text}")
     return {
         "plain": text,
         "integer": str(number),
@@ -70,6 +74,13 @@ def spellings(text: str) -> dict[str, str]:
         "zeros": f"{a:03}.{b:03}.{c:03}.{d:03}",
         "last-dot": f"{text}.",
         "overflow": f"{a + 256}.{b}.{c}.{d}",
+    }
+
+
+def _disguises(text: str) -> dict[str, str]:
+    """Other letters, and what stands around the address."""
+    a, b, c, d = text.split(".")
+    return {
         "full-width": text.translate(_FULL),
         "arabic": text.translate(_ARABIC),
         "circled": text.translate(_CIRCLED),
@@ -85,10 +96,17 @@ def spellings(text: str) -> dict[str, str]:
         "line": f"{text}\n",
         "nul": f"{text}\0.example",
         "soft-hyphen": f"{a}.{b}.\u00ad{c}.{d}",
+    }
+
+
+def _inside_others(text: str) -> dict[str, str]:
+    """IPv6 addresses that carry it, and names that resolve to it."""
+    number, (a, b, c, d) = int(IPv4Address(text)), (int(part) for part in text.split("."))
+    return {
         "mapped": f"[::ffff:{text}]",
         "mapped-hex": f"[{IPv6Address(int(IPv6Address('::ffff:0:0')) + number)}]",
         "mapped-long": f"[0:0:0:0:0:ffff:{text}]",
-        "compatible": f"[{dotted_six}]",
+        "compatible": f"[{IPv6Address(f'::{text}')}]",
         "translated": f"[::ffff:0:{a:x}{b:02x}:{c:x}{d:02x}]",
         "nat64": f"[{IPv6Address(int(IPv6Address('64:ff9b::')) + number)}]",
         "nat64-local": f"[{IPv6Address(int(IPv6Address('64:ff9b:1::')) + number)}]",
