@@ -104,12 +104,9 @@ def faked(spec: str) -> dict[str, str]:
 
 
 @pytest.mark.skipif(FAKETIME is None, reason="libfaketime is not installed: apt-get install faketime")
-@pytest.mark.parametrize(
-    ("eve", "day", "ticks"),
-    [("2026-03-28 22:50:00", "2026-03-29", 1000), ("2026-10-24 22:50:00", "2026-10-25", 300)],
-)
+@pytest.mark.parametrize(("eve", "day"), [("2026-03-28 22:50:00", "2026-03-29"), ("2026-10-24 22:50:00", "2026-10-25")])
 def test_three_schedulers_start_exactly_what_is_due_in_the_night_of_a_clock_change(
-    eve: str, day: str, ticks: int, tmp_path: Path
+    eve: str, day: str, tmp_path: Path
 ) -> None:
     environment = environment_for(tmp_path, "") | slowly()
     with migrated_postgres(environment, eve) as url:
@@ -119,14 +116,14 @@ def test_three_schedulers_start_exactly_what_is_due_in_the_night_of_a_clock_chan
         crew = Crew(tmp_path, environment, ({}, faked("+1h"), faked("-1h")), (0, 0, 0))
         with at_work(crew):
             ends_at = time.monotonic() + SECONDS_AT_MOST
-            while ask("SELECT clock_timestamp()")[0][0] < begin + SPAN or crew.ticks < ticks:
+            while ask("SELECT clock_timestamp()")[0][0] < begin + SPAN or crew.ticks < 1000:
                 assert time.monotonic() < ends_at, crew.ticks
                 end_runs(ask)
                 if crew.dice.random() < 0.15:
                     crew.strike()
             ask("UPDATE integrations_schedule SET enabled = false")
         report = {"ticks": crew.ticks, "kills": crew.kills, "pauses": crew.pauses}
-        assert report["ticks"] >= ticks, report
+        assert report["ticks"] >= 1000, report
         assert min(report["kills"], report["pauses"]) >= 3, report
         judge(ask, begin, first, day)
 

@@ -20,6 +20,7 @@ from kombu.exceptions import ContentDisallowed
 
 from config import secrets
 from config.celery import app
+from config.header_limits import MOST_BYTES_OF_ONE
 from integrations.domain.mapping import FieldRule, FieldType, Mapping
 from integrations.pipeline.mapper import Mapper
 from tests.index import PROJECT
@@ -95,6 +96,7 @@ def test_the_same_message_would_run_where_it_is_taken(tmp_path: Path) -> None:
 @pytest.mark.security("SEC-008")
 def test_there_is_no_backend_whose_word_could_count() -> None:
     assert type(app.backend).__name__ == "DisabledBackend"
+    assert not app.conf.result_backend
     app.loader.import_default_modules()
     ours = [task for name, task in app.tasks.items() if not name.startswith("celery.")]
     assert all(task.ignore_result for task in ours)
@@ -171,6 +173,23 @@ def test_a_pattern_of_a_user_runs_in_linear_time(pattern: str) -> None:
     # The mapper gives up after this; a pattern that goes back and forth would take years.
     with Mapper(Mapping((rule,)), batch.schema, timeout_seconds=5) as mapper:
         assert mapper.map(batch).accepted.num_rows == 1
+
+
+HEADERS = (
+    *("Accept", "Accept-Language", "Accept-Encoding", "Authorization", "Cookie", "Content-Type", "Origin", "Referer"),
+    *("X-Request-Id", "Traceparent", "X-Forwarded-For", "Forwarded", "HX-Request", "HX-Target", "HX-Current-URL"),
+    "If-None-Match",
+)
+
+
+@pytest.mark.security("SEC-096")
+@pytest.mark.parametrize("unit", ["a", ",", ";", "=", " ", "a,", "q=0.1,", "/", "%", "text/html;q=0.1,"])
+def test_a_header_as_long_as_is_let_in_crashes_nothing(client: Any, db: None, unit: str) -> None:
+    value = unit * (8_000 // len(unit))
+    assert len(value) < MOST_BYTES_OF_ONE
+    for name in HEADERS:
+        for path in ("/accounts/login/", "/api/v1/me/", "/w/acme/"):
+            assert client.get(path, headers={name: value}).status_code < 500, name
 
 
 @pytest.mark.security("SEC-142")
